@@ -1,0 +1,86 @@
+"""The nouns that travel through the pipeline. Frozen, without logic.
+
+Media time is integer milliseconds from the start of the source; audio is 16 kHz mono float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A piece of a source: `samples` [N] float32 in -1..1, 16 kHz mono."""
+
+    start_sample: int
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A stretch of speech found by voice activity detection, `samples` [N] as in AudioChunk."""
+
+    start_sample: int
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A recognized word. `text` carries no surrounding space; punctuation stays attached to it."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSegment:
+    """Words that are translated together: a sentence, or what a pause or the length limit closed.
+
+    (segment_id, revision) identifies the text; a newer revision of the same id replaces the older.
+    """
+
+    segment_id: int
+    revision: int
+    words: tuple[Word, ...]
+    is_final: bool
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def start_ms(self) -> int:
+        return self.words[0].start_ms
+
+    @property
+    def end_ms(self) -> int:
+        return self.words[-1].end_ms
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """One text to translate. Languages are ISO 639-1 codes ("en", "es")."""
+
+    text: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A text in one language, ready to show. Replaces an older one by (segment_id, language)."""
+
+    segment_id: int
+    revision: int
+    language: str
+    text: str
+    start_ms: int
+    end_ms: int
+    is_final: bool
