@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..kernels.canvas_attention import canvas_attention
 from .config import FULL, ModelConfig
 from .layers import RMSNorm, rotate
 
@@ -38,7 +38,7 @@ class Attention(nn.Module):
         prefix: tuple[Tensor, Tensor] | None,
         mask: Tensor,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """x [B, N, D], prefix keys and values [B, S, G, K], mask [B, N or 1, S + N] bool.
+        """x [B, N, D], prefix keys and values [B, S, G, K], mask [B, N, S + N] bool.
 
         Returns the output [B, N, D] and the keys and values [B, S + N, G, K] it attended to.
         """
@@ -49,12 +49,5 @@ class Attention(nn.Module):
         k, v = rotate(self.k_norm(k), angles), self.v_norm(v)
         if prefix is not None:
             k, v = torch.cat([prefix[0], k], dim=1), torch.cat([prefix[1], v], dim=1)
-        out = F.scaled_dot_product_attention(
-            q.transpose(1, 2),
-            k.transpose(1, 2),
-            v.transpose(1, 2),
-            attn_mask=mask[:, None],
-            scale=1.0,
-            enable_gqa=True,
-        )  # [B, H, N, K]
-        return self.o_proj(out.transpose(1, 2).flatten(2)), (k, v)
+        out = canvas_attention(q, k, v, mask)  # [B, N, H, K]
+        return self.o_proj(out.flatten(2)), (k, v)
