@@ -1,0 +1,65 @@
+"""One frozen dataclass per stage, checked when it is made and built once in cli.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Engine = Literal["auto", "whisper", "sphinx"]
+
+
+@dataclass(frozen=True, slots=True)
+class VadConfig:
+    """How speech is cut into utterances.
+
+    Speech begins where the speech probability reaches `threshold` and ends when it has been below
+    `end_threshold` for `min_silence_ms`. An utterance is padded with `speech_pad_ms` of what
+    surrounds it; speech shorter than `min_speech_ms` is dropped; an utterance that would grow
+    beyond `max_utterance_ms` is split at the quietest place of its last third.
+    """
+
+    threshold: float = 0.5
+    end_threshold: float = 0.35
+    min_silence_ms: int = 500
+    speech_pad_ms: int = 200
+    min_speech_ms: int = 100
+    max_utterance_ms: int = 30_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.end_threshold <= self.threshold < 1:
+            raise ValueError(
+                "0 < end_threshold <= threshold < 1 must hold, "
+                f"got {self.end_threshold} and {self.threshold}"
+            )
+        if self.speech_pad_ms < 0 or self.min_speech_ms < 0:
+            raise ValueError(
+                "speech_pad_ms and min_speech_ms must not be negative, "
+                f"got {self.speech_pad_ms} and {self.min_speech_ms}"
+            )
+        if self.min_silence_ms < 2 * self.speech_pad_ms:  # else neighbors would overlap
+            raise ValueError(
+                f"min_silence_ms must be at least twice speech_pad_ms ({self.speech_pad_ms}), "
+                f"got {self.min_silence_ms}"
+            )
+        if self.max_utterance_ms < 1000 + 2 * self.speech_pad_ms:
+            raise ValueError(
+                "max_utterance_ms must be at least 1000 plus twice speech_pad_ms "
+                f"({self.speech_pad_ms}), got {self.max_utterance_ms}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerConfig:
+    """Which recognizer listens.
+
+    `model` is a Whisper model by hub name ("small", "Systran/faster-whisper-small") or a local
+    folder; "auto" takes one that suits the device. `terms` are names and expressions to expect.
+    """
+
+    engine: Engine = "auto"
+    model: str = "auto"
+    terms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("auto", "whisper", "sphinx"):
+            raise ValueError(f"engine must be auto, whisper or sphinx, got {self.engine!r}")
