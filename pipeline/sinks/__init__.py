@@ -1,0 +1,1 @@
+"""Caption sinks, one per file."""
