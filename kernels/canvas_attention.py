@@ -12,11 +12,13 @@ def canvas_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     q [B, N, H, K], k and v [B, S, G, K] with H a multiple of G (query heads share KV heads in
     contiguous groups), mask [B, N, S] bool, True where a key is visible; every query sees at
     least one. Returns [B, N, H, K].
+
+    NOTE: one matrix product per query head, although heads share keys: with a product per group
+    some shapes round differently, and tokens are compared exactly.
     """
-    batch, new, heads, size = q.shape
-    groups = k.shape[2]
-    grouped = q.view(batch, new, groups, heads // groups, size)
-    scores = torch.einsum("bnghk,bsgk->bghns", grouped, k)
-    scores = scores.masked_fill(~mask[:, None, None], -torch.inf)
+    shared = q.shape[2] // k.shape[2]
+    k, v = (x.transpose(1, 2).repeat_interleave(shared, dim=1) for x in (k, v))  # [B, H, S, K]
+    scores = q.transpose(1, 2) @ k.transpose(2, 3)  # [B, H, N, S]
+    scores = scores.masked_fill(~mask[:, None], -torch.inf)
     probabilities = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
-    return torch.einsum("bghns,bsgk->bnghk", probabilities, v).reshape(q.shape)
+    return (probabilities @ v).transpose(1, 2)

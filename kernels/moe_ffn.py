@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,13 +22,32 @@ def moe_ffn(x: Tensor, weights: Tensor, experts: Tensor, gate_up: Tensor, down: 
     """
     tokens, active = experts.shape
     order = experts.flatten().argsort(stable=True)  # [T*A] visit ids, grouped by expert
-    counts = torch.bincount(experts.flatten(), minlength=gate_up.shape[0])  # [E]
-    ends = counts.cumsum(0).to(torch.int32)  # [E]
-    grouped = x[order // active]  # [T*A, D]
-    gate, up = F.grouped_mm(grouped, gate_up.transpose(1, 2), offs=ends).chunk(2, dim=-1)
-    hidden = F.gelu(gate, approximate="tanh") * up  # [T*A, F]
-    visits = F.grouped_mm(hidden, down.transpose(1, 2), offs=ends)  # [T*A, D]
     inverse = torch.empty_like(order)
     inverse[order] = torch.arange(order.numel(), device=order.device)
-    visits = visits[inverse].view(tokens, active, -1)  # [T, A, D]
-    return torch.einsum("tad,ta->td", visits, weights)
+    counts = torch.bincount(experts.flatten(), minlength=gate_up.shape[0])  # [E]
+    ends = counts.cumsum(0).to(torch.int32)  # [E]
+    visits = x[:, None].expand(-1, active, -1).flatten(0, 1)  # [T*A, D]
+    grouped = _permute(visits, order, inverse)
+    gate, up = F.grouped_mm(grouped, gate_up.transpose(1, 2), offs=ends).chunk(2, dim=-1)
+    hidden = F.gelu(gate, approximate="tanh") * up  # [T*A, F]
+    grouped = F.grouped_mm(hidden, down.transpose(1, 2), offs=ends)  # [T*A, D]
+    visits = _permute(grouped, inverse, order).view(tokens, active, -1)  # [T, A, D]
+    return (visits * weights[:, :, None]).sum(dim=1)
+
+
+class _Permute(torch.autograd.Function):
+    """Rows in another order. Its derivative is the inverse order: autograd would add them up."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(inverse)
+        return rows[order]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (inverse,) = ctx.saved_tensors
+        return gradient[inverse], None, None
+
+
+def _permute(rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+    return cast("Tensor", _Permute.apply(rows, order, inverse))

@@ -1,4 +1,6 @@
-"""The shape of the model, and the legend of the dimension letters used in every docstring.
+"""The shape of the model and the settings of its sampler, as checkpoint folders hold them.
+
+The legend of the dimension letters used in every docstring:
 
     B canvases in the batch    S prefix tokens       C canvas tokens    T flattened tokens
     D width                    H query heads         G KV heads         K head size
@@ -20,6 +22,20 @@ from .errors import CheckpointError
 
 SLIDING = "sliding_attention"
 FULL = "full_attention"
+
+_REQUIRED = (  # in config.json; the others have a default there too
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "moe_intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "num_experts",
+    "top_k_experts",
+    "sliding_window",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +64,13 @@ class ModelConfig:
     canvas_length: int = 256
     pad_token_id: int = 0
     eos_token_ids: tuple[int, ...] = (1, 106, 50)
+    bidirectional_prompt: bool = False  # ours: the encoder's prompt tokens see each other
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value: object = getattr(self, field.name)
+            if field.type == "int" and not (isinstance(value, int) and value >= 0):
+                raise ValueError(f"{field.name} must be an integer, 0 or more, got {value!r}")
         if not self.layer_types:
             object.__setattr__(self, "layer_types", default_layer_types(self.num_hidden_layers))
         if len(self.layer_types) != self.num_hidden_layers:
@@ -80,6 +101,26 @@ class ModelConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SamplerConfig:
+    """Settings of the denoising loop; the defaults are the released checkpoint's."""
+
+    max_denoising_steps: int = 48
+    t_min: float = 0.4
+    t_max: float = 0.8
+    entropy_bound: float = 0.1
+    stability_threshold: int = 1
+    confidence_threshold: float = 0.005
+
+    def __post_init__(self) -> None:
+        if self.max_denoising_steps < 1:
+            raise ValueError(f"max_denoising_steps must be 1 or more: {self.max_denoising_steps}")
+        if not 0 < self.t_min <= self.t_max:
+            raise ValueError(f"0 < t_min <= t_max must hold, got {self.t_min} and {self.t_max}")
+        if self.stability_threshold < 0:
+            raise ValueError(f"stability_threshold must be 0 or more: {self.stability_threshold}")
+
+
 def default_layer_types(layers: int) -> tuple[str, ...]:
     """Five sliding layers, then a full one; the last layer is always full."""
     types = [FULL if i % 6 == 5 else SLIDING for i in range(layers)]
@@ -95,21 +136,37 @@ def load_config(folder: Path) -> ModelConfig:
     """
     path = folder / "config.json"
     config = _read_json(path)
-    text = cast("dict[str, Any]", config.get("text_config", config))
-    text = {**text, **_global_head_fields(text)}
+    kind = config.get("model_type", "diffusion_gemma")
+    if not str(kind).startswith("diffusion_gemma"):
+        raise CheckpointError(f"{path}: model_type is {kind}, not diffusion_gemma")
+    text: dict[str, Any] = config.get("text_config") or config
+    for name in _REQUIRED:
+        if text.get(name) is None:
+            raise CheckpointError(f"{path}: {name} is missing: not a DiffusionGemma model")
     known = {field.name for field in dataclasses.fields(ModelConfig)}
-    values = {name: value for name, value in text.items() if name in known and value is not None}
-    for name in ("vocab_size", "hidden_size", "num_hidden_layers", "head_dim", "num_experts"):
-        if name not in values:
-            raise CheckpointError(f"{path}: the field {name} is missing: not a DiffusionGemma model")
-    values |= _rope_fields(text)
-    if "layer_types" in values:
-        values["layer_types"] = tuple(values["layer_types"])
-    values["canvas_length"] = config.get("canvas_length", 256)
-    values["pad_token_id"] = text.get("pad_token_id") or 0
-    values["eos_token_ids"] = _eos_token_ids(folder, config, text)
     try:
+        values = {name: text[name] for name in known if text.get(name) is not None}
+        values |= _global_head_fields(text)
+        values |= _rope_fields(text)
+        values["layer_types"] = tuple(text.get("layer_types") or ())
+        values["canvas_length"] = config.get("canvas_length") or 256
+        values["eos_token_ids"] = _eos_token_ids(folder, config, text)
         return ModelConfig(**values)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def load_sampler_config(folder: Path) -> SamplerConfig:
+    """The sampler settings in generation_config.json; the released ones where it has none."""
+    path = folder / "generation_config.json"
+    if not path.exists():
+        return SamplerConfig()
+    generation = _read_json(path)
+    known = {field.name for field in dataclasses.fields(SamplerConfig)}
+    try:
+        settings = {**generation, **(generation.get("sampler_config") or {})}
+        values = {name: settings[name] for name in known if settings.get(name) is not None}
+        return SamplerConfig(**values)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from error
 
@@ -142,33 +199,48 @@ def save_config(config: ModelConfig, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
+def save_sampler_config(sampler: SamplerConfig, config: ModelConfig, folder: Path) -> None:
+    """Write generation_config.json in the released layout."""
+    settings = dataclasses.asdict(sampler)
+    bound = {"entropy_bound": settings.pop("entropy_bound")}
+    whole = {
+        **settings,
+        "sampler_config": {"_cls_name": "EntropyBoundSamplerConfig", **bound},
+        "eos_token_id": list(config.eos_token_ids),
+        "pad_token_id": config.pad_token_id,
+    }
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing: not a checkpoint folder") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds no JSON object")
+    return cast("dict[str, Any]", value)
 
 
-def _global_head_fields(text: Mapping[str, Any]) -> dict[str, int]:
-    """Head size and KV heads of the full layers, wherever this config keeps them."""
-    per_layer = cast("dict[str, dict[str, int]]", text.get("per_layer_config") or {})
-    override = next(iter(per_layer.values()), {})
-    fields = {
-        "global_head_dim": text.get("global_head_dim") or override.get("head_dim"),
-        "num_global_key_value_heads": text.get("num_global_key_value_heads")
-        or override.get("num_key_value_heads"),
+def _global_head_fields(text: Mapping[str, Any]) -> dict[str, Any]:
+    """Head size and KV heads of the full layers: `global_*`, else the entry that every full layer
+    has in `per_layer_config`, else those of the sliding layers."""
+    per_layer: dict[str, dict[str, Any]] = text.get("per_layer_config") or {}
+    override = next(iter(per_layer.values()), dict[str, Any]())
+    return {
+        name: text.get(name) or override.get(plain) or text[plain]
+        for name, plain in (
+            ("global_head_dim", "head_dim"),
+            ("num_global_key_value_heads", "num_key_value_heads"),
+        )
     }
-    fallback = {
-        "global_head_dim": text.get("head_dim"),
-        "num_global_key_value_heads": text.get("num_key_value_heads"),
-    }
-    return {name: value or fallback[name] for name, value in fields.items()}
 
 
-def _rope_fields(text: Mapping[str, Any]) -> dict[str, float]:
-    rope = cast("dict[str, dict[str, Any]]", text.get("rope_parameters") or {})
+def _rope_fields(text: Mapping[str, Any]) -> dict[str, Any]:
+    rope: dict[str, dict[str, Any]] = text.get("rope_parameters") or {}
     sliding, full = rope.get(SLIDING, {}), rope.get(FULL, {})
     fields = {
         "sliding_rope_theta": sliding.get("rope_theta"),
@@ -179,10 +251,12 @@ def _rope_fields(text: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _eos_token_ids(folder: Path, *configs: Mapping[str, Any]) -> tuple[int, ...]:
+    """From generation_config.json, else config.json: the released pair differs, and the former
+    has the end marks that the model was trained to write."""
     generation = folder / "generation_config.json"
     sources = [_read_json(generation)] if generation.exists() else []
     for source in [*sources, *configs]:
-        eos = source.get("eos_token_id")
+        eos: int | list[int] | None = source.get("eos_token_id")
         if eos is not None:
-            return tuple(cast("list[int]", eos)) if isinstance(eos, list) else (cast("int", eos),)
-    return ModelConfig.__dataclass_fields__["eos_token_ids"].default
+            return tuple(eos) if isinstance(eos, list) else (eos,)
+    return ModelConfig().eos_token_ids

@@ -48,10 +48,19 @@ def read_commands(folder: Path, source: str, target: str, part: str) -> list[Pai
     columns = header.split("\t")
     rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
     return [
-        Pair(row[source], written(row[target], target))
-        for row in rows
-        if row["partition"] == part
+        Pair(row[source], written(row[target], target)) for row in rows if row["partition"] == part
     ]
+
+
+def read_tsv(path: Path) -> list[Pair]:
+    """Pairs of a file with one `source<TAB>target` a line."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Pair(*line.split("\t")) for line in lines]
+
+
+def write_tsv(path: Path, pairs: Sequence[Pair]) -> None:
+    text = "".join(f"{pair.source}\t{pair.target}\n" for pair in pairs)
+    path.write_text(text, encoding="utf-8")
 
 
 def _lines(path: Path) -> list[str]:
@@ -102,9 +111,7 @@ def examples(
     return found
 
 
-def batches(
-    data: Sequence[Example], tokens: int, rng: random.Random
-) -> Iterator[list[Example]]:
+def batches(data: Sequence[Example], tokens: int, rng: random.Random) -> Iterator[list[Example]]:
     """One epoch of batches of about `tokens` tokens, each of similar lengths, in random order."""
     keyed = [(len(e.prompt) + len(e.answer) + rng.random() * 2, e) for e in data]
     keyed.sort(key=lambda item: item[0])

@@ -97,21 +97,29 @@ class Denoiser(nn.Module):
             self.register_buffer(f"{kind}_frequencies", frequencies, persistent=False)
 
     def encode(
-        self, tokens: Tensor, mask: Tensor | None = None, cache: KVCache | None = None
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        cache: KVCache | None = None,
+        prompt_tokens: Tensor | None = None,
     ) -> tuple[Tensor, KVCache]:
         """Causal pass over new tokens, which continue each row of `cache`.
 
         tokens [B, N] int64, mask [B, N] bool (False at right padding); returns the normed hidden
-        states [B, N, D] and the extended cache.
+        states [B, N, D] and the extended cache. Where the config has `bidirectional_prompt`, the
+        new tokens see each other, or the first `prompt_tokens` [B] of them.
         """
         start = 0 if cache is None else cache.lengths[:, None]
         positions = start + torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
         if mask is not None:
             positions = positions.masked_fill(~mask, PADDING)
         keys = extend(cache, positions)
+        mutual_end = None
+        if self.config.bidirectional_prompt:
+            mutual_end = positions.amax(dim=1) + 1 if prompt_tokens is None else prompt_tokens
         masks = {
-            SLIDING: causal_mask(positions, keys, self.config.sliding_window),
-            FULL: causal_mask(positions, keys, None),
+            SLIDING: causal_mask(positions, keys, self.config.sliding_window, mutual_end),
+            FULL: causal_mask(positions, keys, None, mutual_end),
         }
         x = self.embed(tokens)
         angles = self._angles(positions, x.dtype)
@@ -127,7 +135,7 @@ class Denoiser(nn.Module):
     def denoise(self, canvas: Tensor, cache: KVCache, expected: Tensor | None = None) -> Tensor:
         """Bidirectional pass over a canvas [B, C] int64; returns logits [B, C, V] float32.
 
-        `expected` [B, C, D] is `expected_embedding` of the previous step, None on the first one.
+        `expected` [B, C, D] is the mean embedding of the previous step, None on the first one.
         The cache is read, not written.
         """
         return self.logits(self.denoise_hidden(canvas, cache, expected))
@@ -156,9 +164,12 @@ class Denoiser(nn.Module):
 
     def expected_embedding(self, logits: Tensor) -> Tensor:
         """Mean embedding [B, C, D] under softmax(logits [B, C, V])."""
+        return self.mean_embedding(torch.softmax(logits, dim=-1, dtype=torch.float32))
+
+    def mean_embedding(self, probabilities: Tensor) -> Tensor:
+        """Mean embedding [B, C, D] under probabilities [B, C, V] float32."""
         weight = self.embed_tokens.weight
-        probabilities = torch.softmax(logits, dim=-1, dtype=torch.float32).to(weight.dtype)
-        return (probabilities @ weight) * self._embedding_scale()
+        return (probabilities.to(weight.dtype) @ weight) * self._embedding_scale()
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Soft-capped scores over the vocabulary, float32, from normed hidden states [..., D]."""

@@ -38,10 +38,19 @@ def extend(cache: KVCache | None, positions: Tensor) -> Tensor:
     return positions if cache is None else torch.cat([cache.positions, positions], dim=1)
 
 
-def causal_mask(queries: Tensor, keys: Tensor, window: int | None) -> Tensor:
-    """Which keys [B, N, S] an encoder token sees: those at or before it, inside the window."""
+def causal_mask(
+    queries: Tensor, keys: Tensor, window: int | None, mutual_end: Tensor | None = None
+) -> Tensor:
+    """Which keys [B, N, S] an encoder token sees: those at or before it, inside the window.
+
+    All tokens before position `mutual_end` [B] also see each other (a "prefix LM").
+    """
     q, k = queries[:, :, None], keys[:, None, :]
-    visible = (k != PADDING) & (k <= q)
+    visible = k <= q
+    if mutual_end is not None:
+        end = mutual_end[:, None, None]
+        visible |= (q < end) & (k < end)
+    visible &= k != PADDING
     if window is not None:
         visible &= k > q - window
     # A padded query sees itself alone, so that its softmax stays finite.

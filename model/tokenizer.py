@@ -6,12 +6,24 @@ one special token per target language; a chat checkpoint gets the same request i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from itertools import permutations
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from .errors import CheckpointError
+
+Direction = tuple[str, str]  # source and target, ISO 639-1
 
 PAD, EOS, BOS, TURN = "<pad>", "<eos>", "<bos>", "<turn>"
 _LANGUAGE_NAMES = {
@@ -36,28 +48,27 @@ class TranslationTokenizer:
     the request in words and the empty thought that its template adds.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, directions: Sequence[Direction]) -> None:
         self._tokenizer = tokenizer
-        self.languages = tuple(
-            name for name in _LANGUAGE_NAMES if tokenizer.token_to_id(language_token(name))
-        )
-        self._is_chat = not self.languages and tokenizer.token_to_id("<|turn>") is not None
-        if self._is_chat:
-            self.languages = tuple(_LANGUAGE_NAMES)
+        self._is_chat = tokenizer.token_to_id("<|turn>") is not None
+        self.directions = tuple(directions)
 
     @classmethod
     def load(cls, folder: Path) -> TranslationTokenizer:
-        """Read tokenizer.json. Raises CheckpointError naming the file."""
+        """Read tokenizer.json, and directions.json unless it is a chat model's folder.
+
+        Raises CheckpointError naming the file.
+        """
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise CheckpointError(f"{path} is missing: the model cannot read text without it")
         try:
-            tokenizer = cls(Tokenizer.from_file(str(path)))
+            tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every damage
             raise CheckpointError(f"{path} is damaged: {error}") from error
-        if not tokenizer.languages:
-            raise CheckpointError(f"{path} has neither language tokens nor a chat template")
-        return tokenizer
+        if tokenizer.token_to_id("<|turn>") is not None:
+            return cls(tokenizer, list(permutations(_LANGUAGE_NAMES, 2)))
+        return cls(tokenizer, _read_directions(folder / "directions.json"))
 
     @property
     def vocab_size(self) -> int:
@@ -73,9 +84,7 @@ class TranslationTokenizer:
             f"Translate this {_LANGUAGE_NAMES[source]} speech into {_LANGUAGE_NAMES[target]}. "
             f"Answer with the translation alone.\n\n{text}"
         )
-        chat = (
-            f"<bos><|turn>user\n{request}<turn|>\n<|turn>model\n<|channel>thought\n<channel|>"
-        )
+        chat = f"<bos><|turn>user\n{request}<turn|>\n<|turn>model\n<|channel>thought\n<channel|>"
         return self._tokenizer.encode(chat, add_special_tokens=False).ids
 
     def answer(self, text: str) -> list[int]:
@@ -87,7 +96,10 @@ class TranslationTokenizer:
         return self._tokenizer.decode(list(ids), skip_special_tokens=True).strip()
 
     def save(self, folder: Path) -> None:
+        """Write what `load` reads."""
         self._tokenizer.save(str(folder / "tokenizer.json"))
+        directions = json.dumps([list(direction) for direction in self.directions])
+        (folder / "directions.json").write_text(directions + "\n", encoding="utf-8")
 
     def _id(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)
@@ -96,13 +108,23 @@ class TranslationTokenizer:
         return found
 
 
+def _read_directions(path: Path) -> list[Direction]:
+    try:
+        return [(source, target) for source, target in json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f'{path} must name the directions of the model, as in [["en", "es"]]: {error}'
+        ) from error
+
+
 def train_tokenizer(
-    texts: Iterable[str], vocab_size: int, languages: Sequence[str]
+    texts: Iterable[str], vocab_size: int, directions: Sequence[Direction]
 ) -> TranslationTokenizer:
     """Byte-level byte-pair encoding: any text goes in, no token is unknown.
 
     Ids: 0 pad, 1 eos, 2 bos, 3 turn, then one per language.
     """
+    languages = sorted({language for direction in directions for language in direction})
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -117,4 +139,4 @@ def train_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return TranslationTokenizer(tokenizer)
+    return TranslationTokenizer(tokenizer, directions)

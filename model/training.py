@@ -1,11 +1,13 @@
-"""Training of the embedded translator: autoregressive first, then diffusion.
+"""Training of the embedded translator: autoregressive first, then distilled, then diffusion.
 
 DiffusionGemma was made from Gemma 4 in this order; from scratch, diffusion learns the alignment of
 source and target far too late for a laptop's budget (model/embedded/README.md has the figures).
 
-Stage "autoregressive": prompt and answer in one causal pass, next-token loss on the answer.
-Stage "diffusion": the prompt through the encoder, the answer as a noised canvas, loss on every
-canvas position.
+    autoregressive  prompt and answer in one causal pass, next-token loss on the answer
+    distill         the model of that stage translates the sources again: such answers are easier
+                    to learn for a model that writes all tokens at once (arXiv 1606.07947)
+    diffusion       the prompt through the encoder, the answer as a noised canvas
+    export          a checkpoint folder, and its scores on the dev set
 """
 
 from __future__ import annotations
@@ -21,18 +23,44 @@ from pathlib import Path
 from typing import cast
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from .canvas import canvas_tokens
-from .config import FULL, SLIDING, ModelConfig, load_config, save_config
-from .corpus import Example, Pair, batches, examples, pad, read_commands, read_pairs, spoken
-from .denoiser import Denoiser, Layer
+from .config import (
+    FULL,
+    SLIDING,
+    ModelConfig,
+    SamplerConfig,
+    load_config,
+    save_config,
+    save_sampler_config,
+)
+from .corpus import (
+    Example,
+    Pair,
+    batches,
+    examples,
+    read_commands,
+    read_pairs,
+    read_tsv,
+    spoken,
+    write_tsv,
+)
+from .denoiser import Denoiser
+from .distillation import translate_greedily
+from .evaluation import evaluate
+from .losses import autoregressive_loss, diffusion_loss
 from .muon import Muon
+from .sampler import EntropyBoundSampler
 from .tokenizer import TranslationTokenizer, train_tokenizer
+from .translation import Request, translate
+from .weights import save_model
 
-BALANCE_WEIGHT = 0.01  # of the experts' balance loss (Switch Transformer, arXiv 2101.03961, 2.2)
-TAIL_WEIGHT = 0.1  # of the padding behind the end mark, which is easy and would drown the text
+STAGES = ["autoregressive", "distill", "diffusion", "export"]
+DISTILLED = "distilled.tsv"
+SAMPLER = SamplerConfig(max_denoising_steps=8)  # of the embedded model
 
 
 def embedded_config(vocab_size: int) -> ModelConfig:
@@ -53,6 +81,7 @@ def embedded_config(vocab_size: int) -> ModelConfig:
         layer_types=(SLIDING, FULL, SLIDING, FULL),
         eos_token_ids=(1,),
         canvas_length=64,
+        bidirectional_prompt=True,
     )
 
 
@@ -67,70 +96,6 @@ def initialize(model: Denoiser, rng_seed: int) -> None:
             nn.init.constant_(weight, weight.shape[0] ** -0.25)
         elif "post_" in name and "layernorm_" not in name:
             nn.init.constant_(weight, (2 * depth) ** -0.5)
-
-
-def balance_loss(model: Denoiser) -> Tensor:
-    """E * sum(share of visits * mean probability) per layer, averaged; 1 when balanced."""
-    losses: list[Tensor] = []
-    for layer in model.layers:
-        assert isinstance(layer, Layer) and layer.routing is not None
-        experts, probabilities = layer.routing
-        count = probabilities.shape[1]
-        share = torch.bincount(experts.flatten(), minlength=count) / experts.numel()
-        losses.append(count * (share * probabilities.mean(dim=0)).sum())
-    return torch.stack(losses).mean()
-
-
-def autoregressive_loss(model: Denoiser, batch: Sequence[Example]) -> Tensor:
-    """Next-token cross-entropy on the answers, one causal pass."""
-    rows = [[*e.prompt, *e.answer] for e in batch]
-    tokens = pad(rows, model.config.pad_token_id)  # [B, N]
-    where = torch.arange(tokens.shape[1])
-    starts = torch.tensor([len(e.prompt) for e in batch])[:, None]
-    ends = torch.tensor([len(row) for row in rows])[:, None]
-    hidden, _ = model.encode(tokens[:, :-1], mask=where[:-1] < ends)
-    asked = (where >= starts) & (where < ends)  # [B, N]
-    logits = model.logits(hidden[asked[:, 1:]])
-    loss = F.cross_entropy(logits, tokens[asked])
-    return loss + BALANCE_WEIGHT * balance_loss(model)
-
-
-def diffusion_loss(model: Denoiser, batch: Sequence[Example], generator: torch.Generator) -> Tensor:
-    """Cross-entropy on every canvas position of noised answers.
-
-    1. A share t of the canvas tokens, t = sqrt(U(0, 1)) per row (more often near 1, where the
-       sampler starts), is replaced by uniformly random ones.
-    2. In half of the batches the model first predicts without gradient; its expectation becomes
-       the self-conditioning of a second, less noised canvas. In half of those rows the tokens
-       that are not noise are the model's own guesses, so that it learns to mend its mistakes
-       (step-unrolled denoising, arXiv 2112.06749).
-    3. Loss on the last prediction; the tail behind the end mark weighs little.
-    """
-    pad_id = model.config.pad_token_id
-    prompts = pad([e.prompt for e in batch], pad_id)
-    lengths = torch.tensor([len(e.prompt) for e in batch])[:, None]
-    _, cache = model.encode(prompts, mask=torch.arange(prompts.shape[1]) < lengths)
-    size = max(max(canvas_tokens(len(e.prompt)), len(e.answer)) for e in batch)
-    target = pad([e.answer for e in batch], pad_id, size)  # [B, C]
-
-    def noised(clean: Tensor, share: Tensor) -> Tensor:
-        noise = torch.randint(0, model.config.vocab_size, clean.shape, generator=generator)
-        return torch.where(torch.rand(clean.shape, generator=generator) < share, noise, clean)
-
-    share = torch.rand(len(batch), 1, generator=generator).sqrt()
-    canvas, expected = noised(target, share), None
-    if torch.rand(1, generator=generator).item() < 0.5:
-        with torch.no_grad():
-            temperature = 0.4 + 0.4 * torch.rand(1, generator=generator)
-            first = model.denoise(canvas, cache) / temperature
-            expected = model.expected_embedding(first)
-        guessed = torch.rand(len(batch), 1, generator=generator) < 0.5
-        share = share * torch.rand(len(batch), 1, generator=generator)
-        canvas = noised(torch.where(guessed, first.argmax(dim=-1), target), share)
-    logits = model.denoise(canvas, cache, expected)
-    losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-    weights = torch.where(target.flatten() == pad_id, TAIL_WEIGHT, 1.0)
-    return (losses * weights).sum() / weights.sum() + BALANCE_WEIGHT * balance_loss(model)
 
 
 def optimizers(model: Denoiser, lr: float) -> list[torch.optim.Optimizer]:
@@ -163,16 +128,29 @@ def learning_rate(done: float, peak: float) -> float:
 
 
 def train(
+    rank: int,
     model: Denoiser,
-    data: Sequence[tuple[list[Pair], str, str]],
+    pairs: Sequence[Pair],
     tokenizer: TranslationTokenizer,
-    progress: Progress,
     arguments: argparse.Namespace,
 ) -> None:
-    """Run one stage for `arguments.minutes`, with a checkpoint every `arguments.save_minutes`."""
-    optimize = optimizers(model, arguments.lr)
-    folder = cast("Path", arguments.run)
-    state = folder / f"{progress.stage}.pt"
+    """Run one stage for `arguments.minutes`, as one of `arguments.processes` workers.
+
+    Workers train apart on one thread each and average their weights every `sync_seconds` (local
+    SGD, arXiv 1805.09767): on two cores that is faster than one process with two threads, and one
+    that is held up does not hold up the other. Rank 0 writes the checkpoints.
+    """
+    torch.set_num_threads(arguments.threads)
+    workers = cast("int", arguments.processes)
+    folder, stage = cast("Path", arguments.run), cast("str", arguments.stage)
+    if workers > 1:
+        rendezvous = f"file://{folder.resolve()}/{stage}.rendezvous"
+        dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=workers)
+    if arguments.compile:
+        for layer in model.layers:
+            layer.compile(dynamic=True)
+    optimize, progress = optimizers(model, arguments.lr), Progress(stage)
+    state = folder / f"{stage}.pt"
     if state.exists():
         saved = torch.load(state, weights_only=True)
         model.load_state_dict(saved["model"])
@@ -181,64 +159,146 @@ def train(
         progress = Progress(**saved["progress"])
         print(f"resumed {progress}", flush=True)
 
-    def save() -> None:
-        parts = {
-            "model": model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in optimize],
-            "progress": dataclasses.asdict(progress),
-        }
-        torch.save(parts, state.with_suffix(".tmp"))
-        state.with_suffix(".tmp").replace(state)
-
     model.train()
-    budget = arguments.minutes * 60
-    base, started = progress.seconds, time.monotonic()
-    shown, saved_at, losses = started, started, list[float]()
-    seed = arguments.seed + 1000 * progress.epoch + progress.step
+    seed = arguments.seed + 1000 * progress.step + rank
     generator = torch.Generator().manual_seed(seed)
-    for epoch, batch in _endless(data, tokenizer, progress.epoch, arguments):
-        now = time.monotonic()
-        progress.seconds, progress.epoch = base + now - started, epoch
-        if progress.seconds >= budget:
-            break
-        lr = learning_rate(progress.seconds / budget, arguments.lr)
+    budget, base, started = arguments.minutes * 60, progress.seconds, time.monotonic()
+    losses: list[float] = []
+    next_sync = arguments.sync_seconds
+    for epoch, batch in _endless(pairs, tokenizer, seed, arguments):
+        elapsed = time.monotonic() - started
+        lr = learning_rate((base + elapsed) / budget, arguments.lr)
         for optimizer in optimize:
             for group in optimizer.param_groups:
                 group["lr"] = lr
-        if progress.stage == "autoregressive":
-            loss = autoregressive_loss(model, batch)
-        else:
-            loss = diffusion_loss(model, batch, generator)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimize:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
+            if stage == "autoregressive":
+                loss = autoregressive_loss(model, batch)
+            else:
+                loss = diffusion_loss(model, batch, generator)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for optimizer in optimize:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
         progress.step += 1
         losses.append(loss.item())
-        if now - shown >= 20:
-            line = {**dataclasses.asdict(progress), "loss": sum(losses) / len(losses), "lr": lr}
+        if elapsed < next_sync:
+            continue
+        next_sync += arguments.sync_seconds
+        if workers > 1:
+            _average(model, workers)
+        progress.seconds, progress.epoch = base + elapsed, epoch
+        if rank == 0:
+            mean = sum(losses) / len(losses)
+            line = {**dataclasses.asdict(progress), "loss": round(mean, 4), "lr": round(lr, 6)}
             print(json.dumps(line), flush=True)
-            shown, losses = now, []
-        if now - saved_at >= arguments.save_minutes * 60:
-            save()
-            saved_at = now
-    save()
-    model.eval()
+            _save(state, model, optimize, progress)
+        losses = []
+        if progress.seconds >= budget:
+            return
+
+
+def _average(model: Denoiser, workers: int) -> None:
+    with torch.no_grad():
+        flat = parameters_to_vector(model.parameters())
+        dist.all_reduce(flat)
+        vector_to_parameters(flat / workers, model.parameters())
+
+
+def _save(
+    path: Path,
+    model: Denoiser,
+    optimize: Sequence[torch.optim.Optimizer],
+    progress: Progress,
+) -> None:
+    parts = {
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimize],
+        "progress": dataclasses.asdict(progress),
+    }
+    torch.save(parts, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").replace(path)
 
 
 def _endless(
-    data: Sequence[tuple[list[Pair], str, str]],
+    pairs: Sequence[Pair],
     tokenizer: TranslationTokenizer,
-    epoch: int,
+    seed: int,
     arguments: argparse.Namespace,
 ) -> Iterator[tuple[int, list[Example]]]:
+    source, target = arguments.pair.split("-")
+    epoch = 0
     while True:
-        rng = random.Random(arguments.seed + epoch)
-        rows = [e for part in data for e in examples(part[0], tokenizer, *part[1:], rng)]
+        rng = random.Random(seed + epoch)
+        rows = examples(pairs, tokenizer, source, target, rng)
         for batch in batches(rows, arguments.batch_tokens, rng):
             yield epoch, batch
         epoch += 1
+
+
+def distill(
+    model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse.Namespace
+) -> None:
+    """Write RUN/distilled.tsv: every source with the autoregressive model's translation."""
+    source, target = arguments.pair.split("-")
+    sources = sorted({pair.source for pair in _training_pairs(arguments)})
+    answers = translate_greedily(model, tokenizer, sources, source, target)
+    pairs = [Pair(s, a) for s, a in zip(sources, answers, strict=True) if a]
+    write_tsv(arguments.run / DISTILLED, pairs)
+
+
+def export(model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse.Namespace) -> None:
+    """Write RUN/model, a checkpoint folder, and print how well it translates the dev set."""
+    folder = cast("Path", arguments.run) / "model"
+    save_model(model, folder, torch.float16)
+    tokenizer.save(folder)
+    save_sampler_config(SAMPLER, model.config, folder)
+    source, target = arguments.pair.split("-")
+    pairs = read_pairs(arguments.data, source, target, "dev")
+    references = [pair.target for pair in pairs]
+    written = [pair.source for pair in pairs]
+    for name, texts in ("written", written), ("spoken", [spoken(text) for text in written]):
+        sampler = EntropyBoundSampler(
+            SAMPLER, tokenizer.vocab_size, torch.Generator().manual_seed(0)
+        )
+        requests = [Request(text, source, target) for text in texts]
+        answers = translate(model, tokenizer, sampler, requests)
+        print(f"{name} {evaluate(texts, answers, references)}", flush=True)
+
+
+def _training_pairs(arguments: argparse.Namespace) -> list[Pair]:
+    source, target = arguments.pair.split("-")
+    pairs = read_pairs(arguments.data, source, target, "train")
+    return pairs + read_commands(arguments.data, source, target, "train")
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    """A new run gets its tokenizer and config."""
+    folder = cast("Path", arguments.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "tokenizer.json").exists():
+        return
+    source, target = arguments.pair.split("-")
+    pairs = _training_pairs(arguments)
+    texts = [text for p in pairs for text in (p.source, spoken(p.source), p.target)]
+    made = train_tokenizer(texts, arguments.vocab_size, [(source, target)])
+    made.save(folder)
+    save_config(embedded_config(made.vocab_size), folder)
+
+
+def _latest(arguments: argparse.Namespace) -> Denoiser:
+    """The weights that the stage starts from."""
+    folder = cast("Path", arguments.run)
+    model = Denoiser(load_config(folder))
+    initialize(model, arguments.seed)
+    order = ["diffusion", "autoregressive"] if arguments.stage == "export" else ["autoregressive"]
+    for stage in order if arguments.stage != "autoregressive" else ():
+        path = folder / f"{stage}.pt"
+        if path.exists():
+            model.load_state_dict(torch.load(path, weights_only=True)["model"])
+            break
+    return model.eval()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -246,39 +306,37 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="surtitle train", description=main.__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the parallel text")
     parser.add_argument("--run", type=Path, required=True, help="folder for the checkpoints")
-    parser.add_argument("--stage", choices=["autoregressive", "diffusion"], required=True)
+    parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--pair", default="en-es", help="direction, for example en-es")
     parser.add_argument("--minutes", type=float, default=60, help="training time of the stage")
-    parser.add_argument("--save-minutes", type=float, default=5)
+    parser.add_argument("--sync-seconds", type=float, default=30)
     parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--batch-tokens", type=int, default=6000)
+    parser.add_argument("--batch-tokens", type=int, default=4000)
     parser.add_argument("--vocab-size", type=int, default=6144)
+    parser.add_argument("--bf16", action="store_true", help="faster where AVX512-BF16 exists")
     parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
     arguments = parser.parse_args(argv)
-    torch.set_num_threads(arguments.threads)
-    source, target = arguments.pair.split("-")
-    pairs = read_pairs(arguments.data, source, target, "train")
-    pairs += read_commands(arguments.data, source, target, "train")
-    folder = cast("Path", arguments.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "tokenizer.json").exists():
-        texts = [t for p in pairs for t in (p.source, spoken(p.source), p.target)]
-        languages = sorted({source, target})
-        made = train_tokenizer(texts, arguments.vocab_size, languages)
-        made.save(folder)
-        save_config(embedded_config(made.vocab_size), folder)
-    tokenizer = TranslationTokenizer.load(folder)
-    model = Denoiser(load_config(folder))
-    initialize(model, arguments.seed)
-    base = folder / "autoregressive.pt"
-    if arguments.stage == "diffusion" and base.exists():
-        model.load_state_dict(torch.load(base, weights_only=True)["model"])
+    _prepare(arguments)
+    folder, stage = cast("Path", arguments.run), cast("str", arguments.stage)
+    tokenizer, model = TranslationTokenizer.load(folder), _latest(arguments)
     count = sum(p.numel() for p in model.parameters())
-    print(f"{len(pairs)} pairs, {count / 1e6:.1f} M parameters", flush=True)
-    if arguments.compile:
-        for layer in model.layers:
-            layer.compile(dynamic=True)
-    train(model, [(pairs, source, target)], tokenizer, Progress(arguments.stage), arguments)
+    print(f"{count / 1e6:.1f} M parameters", flush=True)
+    if stage == "distill":
+        distill(model, tokenizer, arguments)
+        return 0
+    if stage == "export":
+        export(model, tokenizer, arguments)
+        return 0
+    distilled = folder / DISTILLED
+    use_distilled = stage == "diffusion" and distilled.exists()
+    pairs = read_tsv(distilled) if use_distilled else _training_pairs(arguments)
+    (folder / f"{stage}.rendezvous").unlink(missing_ok=True)
+    work = (model, pairs, tokenizer, arguments)
+    if arguments.processes == 1:
+        train(0, *work)
+    else:
+        mp.spawn(train, args=work, nprocs=arguments.processes)  # type: ignore[no-untyped-call]
     return 0

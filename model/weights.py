@@ -94,7 +94,9 @@ def _read(path: Path, file: Any, key: str, expected: Tensor, dtype: torch.dtype)
         raise CheckpointError(
             f"{path}: tensor {key} has shape {shape}, config.json asks for {tuple(expected.shape)}"
         )
-    return cast("Tensor", file.get_tensor(key)).to(dtype)
+    # NOTE: a copy, because tensors in a mapped file start at any address, and matrix products on
+    # unaligned weights are slower and round differently.
+    return cast("Tensor", file.get_tensor(key)).to(dtype, copy=True)
 
 
 def _shards(folder: Path) -> list[Path]:

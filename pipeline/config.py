@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, get_args
 
 Engine = Literal["auto", "whisper", "sphinx"]
+SubtitleFormat = Literal["srt", "vtt", "ass"]
+SUBTITLE_FORMATS: tuple[SubtitleFormat, ...] = get_args(SubtitleFormat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +67,54 @@ class RecognizerConfig:
     def __post_init__(self) -> None:
         if self.engine not in ("auto", "whisper", "sphinx"):
             raise ValueError(f"engine must be auto, whisper or sphinx, got {self.engine!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmenterConfig:
+    """Where a segment ends when no sentence does.
+
+    Raw words are parted by a pause of `pause_ms`. Where punctuation says what belongs together, or
+    the last word leans on the next, only `long_pause_ms` parts them. A segment that would grow
+    beyond `max_words` or `max_duration_ms` is cut at the best place of its later half.
+    """
+
+    pause_ms: int = 500
+    long_pause_ms: int = 2000
+    max_words: int = 24
+    max_duration_ms: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.pause_ms <= self.long_pause_ms:
+            raise ValueError(
+                "0 < pause_ms <= long_pause_ms must hold, "
+                f"got {self.pause_ms} and {self.long_pause_ms}"
+            )
+        if self.max_words < 2:
+            raise ValueError(f"max_words must be at least 2, got {self.max_words}")
+        if self.max_duration_ms < 1000:
+            raise ValueError(f"max_duration_ms must be at least 1000, got {self.max_duration_ms}")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """What to make of a recording.
+
+    Languages are ISO 639-1 codes; `source` None: found out by listening. Files go to `output_dir`,
+    None: beside the recording. `bilingual` adds files with both languages in each cue.
+    """
+
+    source: str | None = None
+    targets: tuple[str, ...] = ()
+    formats: tuple[SubtitleFormat, ...] = ("srt",)
+    bilingual: bool = False
+    output_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        for language in (*self.targets, *([] if self.source is None else [self.source])):
+            if re.fullmatch("[a-z]{2}", language) is None:
+                raise ValueError(f"a language must be a code like en or es, got {language!r}")
+        for name in self.formats:
+            if name not in SUBTITLE_FORMATS:
+                raise ValueError(f"a format must be {', '.join(SUBTITLE_FORMATS)}, got {name!r}")
+        if self.bilingual and not self.targets:
+            raise ValueError("bilingual needs at least one target language")

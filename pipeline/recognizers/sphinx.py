@@ -1,7 +1,8 @@
 """PocketSphinx with the US English model of its wheel: the recognizer that is always there.
 
-It writes lower case without punctuation. Measured word error rates: 1 to 11 % on clear synthetic
-voices, 18 to 45 % on human speech.
+It writes lower case without punctuation, and on silence or music it invents words: give it what
+voice activity detection found. Word error rates: 1 to 11 % on clear synthetic voices, 18 to 45 % on
+human speech.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class SphinxRecognizer:
 
     @property
     def file_vad(self) -> VadConfig:
-        return VadConfig()
+        # Short utterances suit it. Word errors over 16 human clips, by silence and padding (ms):
+        # 300 and 150: 24.8 %; 500 and 200: 26.1; 600 and 300: 28.7; 1000 and 300: 29.9.
+        return VadConfig(min_silence_ms=300, speech_pad_ms=150)
 
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
         return LanguageGuess("en", 1.0)  # it knows no other

@@ -19,7 +19,6 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
-from av.format import Flags
 from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
@@ -34,12 +33,12 @@ CLOCK_JUMP_SAMPLES = 10 * SAMPLE_RATE_HZ  # backward by this: time stamps starte
 MAX_HOLE_SAMPLES = 3600 * SAMPLE_RATE_HZ  # where the length is unknown, more is a broken time stamp
 MAX_BROKEN_PACKETS = 100  # in a row: about 2 s of AAC or Opus
 
-# Containers that state their length. Others let FFmpeg estimate it, or state what the file holds.
-_STATE_LENGTH = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})
+_MP4, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"  # FFmpeg's names
+_MAX_WAV_BYTES = 0x7FFF_0000  # a greater length is stated where it was not known yet
 
 
 def read_audio(path: Path) -> Iterator[AudioChunk]:
-    """Decode the best audio track of a recording from media time 0, in chunks of 1 s at most.
+    """Decode the best audio track of a recording from media time 0, in chunks of about 1 s.
 
     Holes in the track, and a late start, become silence, so that times match the picture. Damaged
     packets become silence too. Raises MediaError, possibly after some chunks, for a file that is
@@ -72,23 +71,20 @@ class _Media:
 
 @contextmanager
 def _open(path: Path) -> Generator[_Media]:
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder; name the recordings in it")
-    if path.is_file() and path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
     try:
+        _refuse_non_media(path)
         container = av.open(str(path))
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist; check the name") from error
     except PermissionError as error:
         raise MediaError(f"{path} may not be read; check its permissions") from error
     except (FFmpegError, OSError) as error:
-        raise MediaError(_why_not_media(path)) from error
+        raise MediaError(_why_not_opened(path)) from error
     with container:
         stream = cast(AudioStream | None, container.streams.best("audio"))
         if stream is None:
             raise MediaError(f"{path} has no audio track; there is nothing to subtitle in it")
-        origin_us, end_us = _extent_us(container)
+        origin_us, end_us = _extent_us(path, container)
         yield _Media(
             path=path,
             container=container,
@@ -98,33 +94,61 @@ def _open(path: Path) -> Generator[_Media]:
         )
 
 
-def _why_not_media(path: Path) -> str:
+def _refuse_non_media(path: Path) -> None:
+    """Say what FFmpeg would not; and keep it from text, where playlists may name any address."""
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder; name the recordings in it")
     with path.open("rb") as file:
         head = file.read(512)
-    if head[4:8] == b"ftyp":
-        return f"{path} is incomplete: its index is missing; copy, download or export it again"
-    if (
-        b"\0" not in head
-        and head.decode("utf-8", errors="replace").count("\N{REPLACEMENT CHARACTER}") < 2
-    ):
-        return f"{path} holds text, not audio or video; check that it is the right file"
+    if not head:
+        raise MediaError(f"{path} is empty (0 bytes); copy or download it again")
+    if b"\0" not in head and head.decode(errors="replace").count("\N{REPLACEMENT CHARACTER}") < 2:
+        raise MediaError(f"{path} holds text, not audio or video; check that it is the right file")
+
+
+def _why_not_opened(path: Path) -> str:
+    with path.open("rb") as file:
+        if file.read(8)[4:] == b"ftyp":
+            return f"{path} is incomplete: its index is missing; copy, download or export it again"
     return (
         f"{path} is damaged, or not a recording; copy or download it again, "
         "or convert it to flac with FFmpeg"
     )
 
 
-def _extent_us(container: InputContainer) -> tuple[int, int | None]:
+def _extent_us(path: Path, container: InputContainer) -> tuple[int, int | None]:
     """The time stamp of media time 0, and the end in media time (None: unknown).
 
-    Transport streams and Ogg start their clock anywhere: players count from their first packet.
-    Elsewhere the clock is absolute, and a track that starts late is meant to start late.
+    MP4 and Matroska have a clock that starts at media time 0: a track that starts late is meant to.
+    Elsewhere the clock starts anywhere, and players count from the first packet.
     """
     start_us = cast("int | None", container.start_time) or 0
-    origin_us = start_us if container.format.flags & Flags.ts_discont.value else 0
-    if not container.duration:
-        return origin_us, None
-    return origin_us, start_us + container.duration - origin_us
+    duration_us = container.duration or None
+    if container.format.name == _MATROSKA:
+        return 0, duration_us
+    if container.format.name == _MP4:  # FFmpeg tells its duration without the late start
+        return 0, duration_us and start_us + duration_us
+    if container.format.name == "wav":  # FFmpeg tells what is there, not what should be
+        return 0, duration_us and duration_us * _stated_wav_bytes(path) // path.stat().st_size
+    return start_us, duration_us
+
+
+def _stated_wav_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        stated_bytes = 8 + int.from_bytes(file.read(8)[4:], "little")
+    actual_bytes = path.stat().st_size
+    return actual_bytes if stated_bytes > _MAX_WAV_BYTES else max(stated_bytes, actual_bytes)
+
+
+def _states_length(media: _Media) -> bool:
+    """Whether the length is known from the file's head, and not estimated from its size."""
+    container, stream = media.container, media.stream
+    if container.format.name != "mp3":
+        return container.format.name in (_MP4, _MATROSKA, "flac", "wav")
+    # An MP3 that tells of its encoder's delay tells its length too. FFmpeg does not believe it
+    # where several are joined to one: then its duration is what the size and the bit rate make.
+    estimate_us = 8 * container.size * av.time_base // (stream.bit_rate or 1)
+    return bool(stream.start_time) and abs(estimate_us / (container.duration or 1) - 1) > 0.01
 
 
 def _decode(media: _Media) -> Iterator[Samples]:
@@ -162,7 +186,7 @@ def _packet_end_sample(media: _Media, packet: Packet[Stream]) -> int:
 
 
 def _check_complete(media: _Media, reached_sample: int) -> None:
-    if media.end_sample is None or media.container.format.name not in _STATE_LENGTH:
+    if media.end_sample is None or not _states_length(media):
         return
     tolerance_samples = max(SAMPLE_RATE_HZ, media.end_sample // 100)
     if reached_sample + tolerance_samples < media.end_sample:

@@ -1,0 +1,42 @@
+# `make demo` and `make test` install what they need into .venv; the second time they start at once.
+PYTHON ?= python3
+PIP := .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check clean
+
+demo: .venv/.run
+	.venv/bin/surtitle subtitle samples/soup.mp4 --to es --bilingual --asr sphinx \
+		--output-dir out/demo --force
+	@echo; cat out/demo/soup.en-es.srt
+
+test: check
+	.venv/bin/python -m pytest -m "not gpu and not slow"
+	.venv/bin/python -m pytest -m "slow and not gpu"
+
+check: .venv/.dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/pyright
+
+clean:
+	rm -rf .venv build dist out *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "surtitle needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory system
+	$(PYTHON) -m venv .venv
+
+.PHONY: system
+system:
+	@[ "$$(id -u)" = 0 ] || { echo "Missing system package: sudo apt-get install python3-venv"; exit 1; }
+	apt-get update -qq
+	apt-get install -y -qq python3-venv
+
+.venv/.run: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[dev]'
+	@touch $@ .venv/.run

@@ -1,0 +1,47 @@
+"""The command `surtitle`: its subcommands, and how errors are shown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from . import cli_subtitle, cli_translate
+from .errors import SurtitleError
+
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; return the exit status: 0 done, 1 something failed, 2 wrong usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["train"]:  # its options stand with the training code
+        from ..model.training import main as train
+
+        return train(argv[1:])
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except SurtitleError as error:
+        print(f"surtitle: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("surtitle: interrupted; finished files are kept", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="surtitle", description="Live translated captions and subtitles, self-hosted."
+    )
+    parser.add_argument("--version", action="version", version=f"surtitle {version('surtitle')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    cli_subtitle.add_to(commands)
+    cli_translate.add_to(commands)
+    commands.add_parser("train", help="train a translator", add_help=False)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

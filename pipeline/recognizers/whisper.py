@@ -1,0 +1,168 @@
+"""Whisper, run by faster-whisper: about a hundred languages, cased and punctuated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+import ctranslate2  # pyright: ignore[reportMissingTypeStubs]
+from faster_whisper import WhisperModel  # pyright: ignore[reportMissingTypeStubs]
+
+from ..audio import SAMPLE_RATE_HZ, to_ms
+from ..config import VadConfig
+from ..errors import RecognizerError
+from ..events import Utterance, Word
+from . import LanguageGuess
+
+# Text is invented where nothing is said, or where the decoder loops. Whisper's own thresholds:
+NO_SPEECH_PROBABILITY = 0.6  # above it, and the text unlikely: silence
+LOG_PROBABILITY = -1.0  # mean per token; below it: decode again, warmer
+COMPRESSION_RATIO = 2.4  # of the text's bytes; above it: a loop; decode again, warmer
+TEMPERATURES = (0.0, 0.2, 0.4)  # one after the other; each is a whole decoding more
+SILENCE_AROUND_INVENTION_S = 2.0  # text of odd timing beside so much silence is dropped
+
+MIN_SAMPLES = SAMPLE_RATE_HZ // 10  # in less no word fits, and below 20 ms faster-whisper fails
+STEP_MS = 20  # Whisper counts time in steps of 20 ms
+CERTAIN = 0.5  # a word from this probability on was said, even if the alignment gave it no length
+
+
+class _Word(Protocol):
+    """What faster_whisper.transcribe.Word offers; times are seconds."""
+
+    word: str
+    start: float
+    end: float
+    probability: float
+
+
+class _Segment(Protocol):
+    compression_ratio: float
+
+    @property
+    def words(self) -> Sequence[_Word] | None: ...
+
+
+class WhisperRecognizer:
+    """Whisper from a folder of CTranslate2 weights, on "cpu" or "cuda".
+
+    Raises RecognizerError for weights that cannot be loaded. `terms` are expressions to expect.
+    """
+
+    def __init__(
+        self, folder: Path, *, model_name: str, device: str, terms: tuple[str, ...] = ()
+    ) -> None:
+        compute_type = _compute_type(device)
+        self._name = f"Whisper {model_name} ({compute_type} on {device.upper()})"
+        self._hotwords = ", ".join(terms) or None
+        try:
+            self._model = WhisperModel(str(folder), device=device, compute_type=compute_type)
+        except Exception as error:  # the tokenizer's library raises nothing more precise
+            raise RecognizerError(
+                f"the Whisper model in {folder} cannot be loaded ({_first_line(error)}); "
+                "delete the folder and fetch the model again"
+            ) from error
+        tokens = self._model.hf_tokenizer
+        self._languages = frozenset(
+            language
+            for language in self._model.supported_languages
+            if tokens.token_to_id(f"<|{language}|>") is not None or language == "en"
+        )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def languages(self) -> frozenset[str]:
+        return self._languages
+
+    @property
+    def is_written(self) -> bool:
+        return True
+
+    @property
+    def file_vad(self) -> VadConfig:
+        # Whisper always works on 30 s, however short the utterance: few long ones cost less, and
+        # it reads them better.
+        return VadConfig(min_silence_ms=2000, speech_pad_ms=400)
+
+    def guess_language(self, utterance: Utterance) -> LanguageGuess:
+        if len(self._languages) == 1:
+            return LanguageGuess("en", 1.0)
+        language, probability, _ = self._model.detect_language(  # pyright: ignore[reportUnknownMemberType]
+            utterance.samples
+        )
+        return LanguageGuess(language, probability)
+
+    def recognize(self, utterance: Utterance, language: str) -> list[Word]:
+        """Return the words of an utterance; ValueError for a language that is not in `languages`.
+
+        Raises RecognizerError where the device fails.
+        """
+        if language not in self._languages:
+            raise ValueError(f"{self._name} does not understand {language!r}")
+        if utterance.samples.size < MIN_SAMPLES:
+            return []
+        try:
+            segments, _ = self._model.transcribe(  # pyright: ignore[reportUnknownMemberType]
+                utterance.samples,
+                language=language,
+                word_timestamps=True,
+                condition_on_previous_text=False,  # else an invented sentence breeds more of them
+                temperature=TEMPERATURES,
+                no_speech_threshold=NO_SPEECH_PROBABILITY,
+                log_prob_threshold=LOG_PROBABILITY,
+                compression_ratio_threshold=COMPRESSION_RATIO,
+                hallucination_silence_threshold=SILENCE_AROUND_INVENTION_S,
+                hotwords=self._hotwords,
+            )
+            return words_from_segments(segments, utterance)
+        except RuntimeError as error:  # a GPU without memory, or without its libraries
+            raise RecognizerError(
+                f"{self._name} failed ({_first_line(error)}); name a smaller model"
+            ) from error
+
+
+def words_from_segments(segments: Iterable[_Segment], utterance: Utterance) -> list[Word]:
+    """Words in media time, in order and inside of the utterance."""
+    first_ms = to_ms(utterance.start_sample)
+    last_ms = first_ms + to_ms(utterance.samples.size)
+    words: list[Word] = []
+    for word in _spoken(segments):
+        start_ms = min(first_ms + round(1000 * word.start), last_ms - STEP_MS)
+        start_ms = max(start_ms, words[-1].start_ms if words else first_ms)
+        end_ms = min(first_ms + round(1000 * word.end), last_ms)
+        words.append(
+            Word(
+                text=word.word.strip(),
+                start_ms=start_ms,
+                end_ms=max(end_ms, start_ms + STEP_MS),
+                confidence=min(max(float(word.probability), 0.0), 1.0),
+            )
+        )
+    return words
+
+
+def _spoken(segments: Iterable[_Segment]) -> Iterator[_Word]:
+    """Leave out what was invented: loops, and unlikely words to which no sound was found."""
+    for segment in segments:
+        if segment.compression_ratio > COMPRESSION_RATIO:
+            continue  # it still loops at the highest temperature
+        for word in segment.words or ():
+            if word.word.strip() and (word.end > word.start or word.probability >= CERTAIN):
+                yield word
+
+
+def _compute_type(device: str) -> str:
+    """8 bits on a CPU, 16 on a GPU that has them."""
+    supported = cast(
+        "set[str]",
+        ctranslate2.get_supported_compute_types(device),  # pyright: ignore[reportUnknownMemberType]
+    )
+    preferred = ("float16", "int8_float32") if device == "cuda" else ("int8",)
+    return next((name for name in preferred if name in supported), "float32")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")

@@ -1,0 +1,115 @@
+"""Cues -> SubRip, WebVTT and ASS files. A file is there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from pysubs2 import Color, SSAEvent, SSAFile, SSAStyle
+
+from ..config import SubtitleFormat
+from ..cues import Cue, TextBlock
+from ..errors import OutputError
+
+MAX_ASS_MS = 10 * 3600 * 1000  # its clock has one digit for the hour
+
+# What players or pysubs2 would take for markup becomes the nearest character that every font has:
+# SubRip and ASS have no escape that every player knows, and pysubs2 takes braces and backslashes
+# for ASS tags in any format.
+_ASS_MARKUP = str.maketrans("{}\\", "()/")
+_SUBRIP_TAG = re.compile(r"<(?=\s*[/A-Za-z])")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+# Sizes are in pixels of this picture; players scale it to theirs.
+_ASS_INFO = {"PlayResX": "1920", "PlayResY": "1080"}
+
+
+def _ass_style(fontsize: int, color: Color) -> SSAStyle:
+    return SSAStyle(
+        fontsize=fontsize,
+        primarycolor=color,
+        outline=3,
+        shadow=1,
+        marginl=120,
+        marginr=120,
+        marginv=54,
+    )
+
+
+_ASS_STYLES = {
+    "Default": _ass_style(64, Color(255, 255, 255)),
+    "Upper": _ass_style(54, Color(255, 236, 160)),
+}
+
+
+def write_subtitles(cues: Sequence[Cue], path: Path, subtitle_format: SubtitleFormat) -> None:
+    """Write the file in one step, over an older one if there is one. Raises OutputError."""
+    if subtitle_format == "ass" and cues and cues[-1].end_ms >= MAX_ASS_MS:
+        raise OutputError(f"{path}: ASS ends at 10 hours, and this is longer; write srt or vtt")
+    text = subtitle_text(cues, subtitle_format)
+    try:
+        # Windows wrote the first SubRip files, and some players still want its line ends.
+        _write_atomically(path, text, newline="\r\n" if subtitle_format == "srt" else "\n")
+    except OSError as error:
+        raise OutputError(_why_not_written(path, error)) from error
+
+
+def subtitle_text(cues: Sequence[Cue], subtitle_format: SubtitleFormat) -> str:
+    """The text of a subtitle file."""
+    file = SSAFile()
+    file.info |= _ASS_INFO
+    file.styles = _ASS_STYLES
+    file.events = [
+        SSAEvent(cue.start_ms, cue.end_ms, _cue_text(cue, subtitle_format)) for cue in cues
+    ]
+    return file.to_string(subtitle_format, header_notice="")  # only ASS has a header
+
+
+def _cue_text(cue: Cue, subtitle_format: SubtitleFormat) -> str:
+    blocks = [_block_text(block, subtitle_format) for block in cue.blocks]
+    if subtitle_format == "ass":  # the last block is the one that is read; others stand back
+        blocks[:-1] = [f"{{\\rUpper}}{block}{{\\r}}" for block in blocks[:-1]]
+    return r"\N".join(blocks)
+
+
+def _block_text(block: TextBlock, subtitle_format: SubtitleFormat) -> str:
+    lines = (_CONTROLS.sub(" ", line).strip() for line in block.lines)
+    return r"\N".join(_escaped(line, subtitle_format) for line in lines if line)
+
+
+def _escaped(line: str, subtitle_format: SubtitleFormat) -> str:
+    line = line.translate(_ASS_MARKUP)
+    if subtitle_format == "vtt":
+        return escape(line, quote=False)
+    if subtitle_format == "srt":
+        return _SUBRIP_TAG.sub("‹", line.replace("-->", "→"))
+    return line
+
+
+def _write_atomically(path: Path, text: str, newline: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        # A lone surrogate, from a broken translator, becomes "?" and not an error.
+        with partial.open("w", encoding="utf-8", errors="replace", newline=newline) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _why_not_written(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return f"{path} cannot be written: a folder has this name; rename or remove it"
+    if not path.parent.is_dir():
+        return f"{path} cannot be written: there is no folder {path.parent}; create it"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path} cannot be written: its folder is read-only; choose another output folder"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{path} cannot be written: the disk is full; make room or choose another folder"
+    return f"{path} cannot be written: {error.strerror}; choose another output folder"

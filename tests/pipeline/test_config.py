@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from surtitle.pipeline.config import RecognizerConfig, VadConfig
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"threshold": 1.0}, "got 0.35 and 1.0"),
+        ({"threshold": 0.3}, "got 0.35 and 0.3"),
+        ({"end_threshold": 0.0}, "got 0.0 and 0.5"),
+        ({"speech_pad_ms": -1}, "got -1 and 100"),
+        ({"min_speech_ms": -1}, "got 200 and -1"),
+        ({"speech_pad_ms": 300}, r"twice speech_pad_ms \(300\), got 500"),
+        ({"max_utterance_ms": 1399}, "got 1399"),
+    ],
+)
+def test_impossible_vad_settings_are_refused(fields: dict[str, float], message: str):
+    with pytest.raises(ValueError, match=message):
+        VadConfig(**fields)
+
+
+def test_unknown_engine_is_refused():
+    with pytest.raises(ValueError, match="auto, whisper or sphinx, got 'siri'"):
+        RecognizerConfig(engine="siri")
