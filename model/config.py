@@ -69,8 +69,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value: object = getattr(self, field.name)
-            if field.type == "int" and not (isinstance(value, int) and value >= 0):
-                raise ValueError(f"{field.name} must be an integer, 0 or more, got {value!r}")
+            least = 0 if field.name == "pad_token_id" else 1
+            if field.type == "int" and not (isinstance(value, int) and value >= least):
+                raise ValueError(f"{field.name} must be an integer from {least}, got {value!r}")
         if not self.layer_types:
             object.__setattr__(self, "layer_types", default_layer_types(self.num_hidden_layers))
         if len(self.layer_types) != self.num_hidden_layers:
@@ -164,7 +165,8 @@ def load_sampler_config(folder: Path) -> SamplerConfig:
     generation = _read_json(path)
     known = {field.name for field in dataclasses.fields(SamplerConfig)}
     try:
-        settings = {**generation, **(generation.get("sampler_config") or {})}
+        sampler: dict[str, Any] = generation.get("sampler_config") or {}
+        settings = {**generation, **sampler}
         values = {name: settings[name] for name in known if settings.get(name) is not None}
         return SamplerConfig(**values)
     except (TypeError, ValueError) as error:

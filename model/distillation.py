@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 
@@ -54,10 +55,11 @@ def _decode(model: Denoiser, prompts: Sequence[list[int]]) -> list[list[int]]:
         best, alive, cache = best[going], alive[going], cache.select(going)
         if not len(alive):
             return answers
-        for row, token in zip(alive.tolist(), best.tolist(), strict=True):
+        rows = cast("list[int]", alive.tolist())
+        for row, token in zip(rows, cast("list[int]", best.tolist()), strict=True):
             answers[row].append(token)
         hidden, cache = model.encode(best[:, None], cache=cache)
         last = hidden[:, 0]
-    for row in alive.tolist():  # no end in sight
+    for row in cast("list[int]", alive.tolist()):  # no end in sight
         answers[row] = []
     return answers

@@ -82,7 +82,8 @@ def head_belief(
     head = weight.detach().to(dtype)
     means: list[Tensor] = []
     best: list[Tensor] = []
-    for chunk in hidden.detach().to(dtype).split(CHUNK_ROWS):
+    chunks = cast("tuple[Tensor, ...]", hidden.detach().to(dtype).split(CHUNK_ROWS))
+    for chunk in chunks:
         scores = torch.tanh((chunk @ head.T).float() / cap)
         best.append(scores.argmax(dim=-1))
         means.append(torch.softmax(scores * (cap / temperature), dim=-1).to(dtype) @ head)

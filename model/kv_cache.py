@@ -53,7 +53,7 @@ def causal_mask(
     visible &= k != PADDING
     if window is not None:
         visible &= k > q - window
-    # A padded query sees itself alone, so that its softmax stays finite.
+    # A padded query sees the padding, so that its softmax stays finite.
     return visible | ((q == PADDING) & (k == PADDING))
 
 

@@ -18,14 +18,14 @@ def orthogonalize(matrices: Tensor, iterations: int = 5) -> Tensor:
     """Matrices [..., M, N] with their singular values pushed towards 1 (Newton-Schulz)."""
     a, b, c = _COEFFICIENTS
     wide = matrices.shape[-2] <= matrices.shape[-1]
-    x = matrices if wide else matrices.mT
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = matrices if wide else matrices.transpose(-2, -1)
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     if torch.is_autocast_enabled("cpu"):
         x = x.bfloat16()
     for _ in range(iterations):
-        gram = x @ x.mT
+        gram = x @ x.transpose(-2, -1)
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x if wide else x.mT).to(matrices.dtype)
+    return (x if wide else x.transpose(-2, -1)).to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -47,7 +47,8 @@ def translate(
         for start in range(0, len(rows), BATCH_ROWS):
             chosen = rows[start : start + BATCH_ROWS]
             tokens = _answer(model, tokenizer, sampler, [prompts[i] for i in chosen], size)
-            for i, ids in zip(chosen, tokens.tolist(), strict=True):
+            rows_of_ids = cast("list[list[int]]", tokens.tolist())
+            for i, ids in zip(chosen, rows_of_ids, strict=True):
                 answers[i] = tokenizer.decode(ids)
             done += len(chosen)
             progress(done)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, cast
+from typing import Protocol, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from .config import load_config, save_config
@@ -18,6 +20,19 @@ from .errors import CheckpointError
 _DECODER = "model.decoder."
 _ENCODER = "model.encoder.language_model."
 _IGNORED = ("model.encoder.vision_tower.", "model.encoder.embed_vision.")
+_INDEX = "model.safetensors.index.json"
+
+
+class _Slice(Protocol):
+    def get_shape(self) -> list[int]: ...
+
+
+class _Tensors(Protocol):
+    """An open safetensors file: the library has no types."""
+
+    def keys(self) -> Iterable[str]: ...
+    def get_slice(self, name: str) -> _Slice: ...
+    def get_tensor(self, name: str) -> Tensor: ...
 
 
 def load_model(folder: Path, dtype: torch.dtype | None = None, device: str = "cpu") -> Denoiser:
@@ -58,28 +73,41 @@ def read_tensors(
 ) -> dict[str, Tensor]:
     """The tensors that `expected` names (values give the shapes), from all shards of a folder."""
     wanted = {checkpoint_key(name): name for name in expected}
+    shards = _shards(folder)
     found: dict[str, Tensor] = {}
-    for path in _shards(folder):
+    for path in dict.fromkeys(shards.values()):
         try:
-            with safe_open(path, framework="pt", device=device) as file:
-                for key in file.keys():  # noqa: SIM118: not a mapping
+            with _open(path, device) as file:
+                for key in file.keys():
                     name = wanted.get(_untied(key, wanted))
                     if name is None:
                         if not key.startswith(_IGNORED):
                             raise CheckpointError(f"{path}: unknown tensor {key}")
-                    elif name not in found:
-                        found[name] = _read(path, file, key, expected[name], dtype)
+                        continue
+                    tensor = _read(path, file, key, expected[name], dtype)
+                    other = found.setdefault(name, tensor)
+                    if other is not tensor and not torch.equal(other, tensor):
+                        raise CheckpointError(
+                            f"{path}: tensor {key} differs from the one it is tied to, "
+                            f"{checkpoint_key(name)}"
+                        )
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{path} is damaged or truncated ({error}): fetch the file again"
             ) from error
     for key, name in wanted.items():
         if name not in found:
-            raise CheckpointError(f"{folder}: no file holds the tensor {key}")
+            path = shards.get(key) or shards.get("") or folder / _INDEX
+            raise CheckpointError(f"{path}: the tensor {key} is missing")
     return found
 
 
-def _untied(key: str, wanted: dict[str, str]) -> str:
+def _open(path: Path, device: str) -> AbstractContextManager[_Tensors]:
+    opened = safe_open(path, framework="pt", device=device)
+    return cast("AbstractContextManager[_Tensors]", opened)
+
+
+def _untied(key: str, wanted: Container[str]) -> str:
     """A tied duplicate under the name it is stored by: encoder weights and the output head."""
     if key == "lm_head.weight":
         return f"{_DECODER}embed_tokens.weight"
@@ -88,31 +116,31 @@ def _untied(key: str, wanted: dict[str, str]) -> str:
     return key
 
 
-def _read(path: Path, file: Any, key: str, expected: Tensor, dtype: torch.dtype) -> Tensor:
-    shape = tuple(cast("list[int]", file.get_slice(key).get_shape()))
+def _read(path: Path, file: _Tensors, key: str, expected: Tensor, dtype: torch.dtype) -> Tensor:
+    shape = tuple(file.get_slice(key).get_shape())
     if shape != tuple(expected.shape):
         raise CheckpointError(
             f"{path}: tensor {key} has shape {shape}, config.json asks for {tuple(expected.shape)}"
         )
     # NOTE: a copy, because tensors in a mapped file start at any address, and matrix products on
     # unaligned weights are slower and round differently.
-    return cast("Tensor", file.get_tensor(key)).to(dtype, copy=True)
+    return file.get_tensor(key).to(dtype, copy=True)
 
 
-def _shards(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, by the index if there is one."""
-    index = folder / "model.safetensors.index.json"
-    single = folder / "model.safetensors"
+def _shards(folder: Path) -> dict[str, Path]:
+    """Which file holds which tensor, by the index if there is one; "" names a single file."""
+    index = folder / _INDEX
     if not index.exists():
+        single = folder / "model.safetensors"
         if not single.exists():
-            raise CheckpointError(f"{folder} has no model.safetensors: not a checkpoint folder")
-        return [single]
+            raise CheckpointError(f"{single} is missing: not a checkpoint folder")
+        return {"": single}
     try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+        names: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        shards = {key: folder / name for key, name in names.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index} is damaged: {error!r}") from error
-    for name in names:
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name} is missing, {index.name} names it")
-    return [folder / name for name in names]
-
+    for key, path in shards.items():
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing: {index.name} says that it holds {key}")
+    return shards

@@ -60,7 +60,7 @@ def add_to(commands: Any) -> None:
         "--terms", type=Path, metavar="FILE", help="names and words to expect, one a line"
     )
     add_translator_options(parser)
-    parser.set_defaults(run=run, usage_error=parser.error)
+    parser.set_defaults(run=run)
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -71,19 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     files: list[Path] = arguments.files
     try:
-        config = BatchConfig(
-            source=None if arguments.source == "auto" else arguments.source,
-            targets=arguments.to,
-            formats=arguments.formats,
-            bilingual=arguments.bilingual,
-            output_dir=arguments.output_dir,
-        )
-        recognizer_config = RecognizerConfig(
-            arguments.asr, arguments.asr_model, _terms(arguments.terms)
-        )
+        config, recognizer_config = _configs(arguments)
         _check_names(files, config.output_dir)
     except (ValueError, OSError) as error:
-        arguments.usage_error(str(error))
+        _say(console, f"surtitle subtitle: {error}")
+        return 2
     waiting = [path for path in files if arguments.force or not _is_finished(path, config)]
     for path in files:
         if path not in waiting:
@@ -97,6 +89,18 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.translator if config.targets else "echo", arguments.checkpoint
     )
     return _run_all(waiting, config, recognizer, translator, console, arguments.report)
+
+
+def _configs(arguments: argparse.Namespace) -> tuple[BatchConfig, RecognizerConfig]:
+    batch = BatchConfig(
+        source=None if arguments.source == "auto" else arguments.source,
+        targets=arguments.to,
+        formats=arguments.formats,
+        bilingual=arguments.bilingual,
+        output_dir=arguments.output_dir,
+    )
+    terms = _terms(arguments.terms)
+    return batch, RecognizerConfig(arguments.asr, arguments.asr_model, terms)
 
 
 def _terms(path: Path | None) -> tuple[str, ...]:

@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from surtitle.model.config import FULL, SLIDING
-from surtitle.model.denoiser import Denoiser
-from surtitle.model.weights import load_model
 from transformers import (
     DiffusionGemmaConfig,
     DiffusionGemmaForBlockDiffusion,
@@ -18,7 +15,13 @@ from transformers import (
 )
 from transformers.models.gemma4.configuration_gemma4 import Gemma4VisionConfig
 
-with warnings.catch_warnings():  # what transformers' generate() imports in torch is deprecated there
+from surtitle.model.config import FULL, SLIDING
+from surtitle.model.denoiser import Denoiser
+from surtitle.model.weights import load_model
+
+with (
+    warnings.catch_warnings()
+):  # what transformers' generate() imports in torch is deprecated there
     warnings.simplefilter("ignore", DeprecationWarning)
     import torch._inductor.cudagraph_trees  # noqa: F401
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 import torch
-from surtitle.model.config import SamplerConfig
-from surtitle.model.denoiser import Denoiser
-from surtitle.model.generation import Generation, generate
-from surtitle.model.sampler import EntropyBoundSampler
 from torch import Tensor
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
     DiffusionGemmaGenerationConfig,
     EntropyBoundSamplerConfig,
 )
+
+from surtitle.model.config import SamplerConfig
+from surtitle.model.denoiser import Denoiser
+from surtitle.model.generation import Generation, generate
+from surtitle.model.sampler import EntropyBoundSampler
 
 TOLERANCE = 1e-5
 VOCABULARY, CANVAS = 512, 32

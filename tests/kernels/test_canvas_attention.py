@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from surtitle.kernels.canvas_attention import canvas_attention
+
+
+def naive(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    out = torch.zeros_like(q)
+    shared = q.shape[2] // k.shape[2]
+    for b in range(q.shape[0]):
+        for h in range(q.shape[2]):
+            for n in range(q.shape[1]):
+                seen = mask[b, n].nonzero().flatten()
+                scores = k[b, seen, h // shared] @ q[b, n, h]
+                out[b, n, h] = torch.softmax(scores, dim=0) @ v[b, seen, h // shared]
+    return out
+
+
+@pytest.mark.parametrize(("heads", "groups"), [(4, 2), (4, 1), (3, 3)])
+@pytest.mark.parametrize("prefix", [0, 1, 7, 13, 300])
+def test_against_the_loop(prefix: int, heads: int, groups: int) -> None:
+    torch.manual_seed(prefix)
+    rows, new, size = 2, 7, 16
+    q = torch.randn(rows, new, heads, size) * 0.5
+    k, v = torch.randn(2, rows, prefix + new, groups, size).unbind()
+    mask = torch.rand(rows, new, prefix + new) < 0.6
+    mask[:, :, -1] = True
+    expected = naive(q, k, v, mask)
+    torch.testing.assert_close(canvas_attention(q, k, v, mask), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("new", [0, 1, 13, 300])
+def test_sizes_of_the_canvas(new: int) -> None:
+    torch.manual_seed(new)
+    q = torch.randn(1, new, 2, 8)
+    k, v = torch.randn(2, 1, 5 + new, 1, 8).unbind()
+    mask = torch.ones(1, new, 5 + new, dtype=torch.bool)
+    torch.testing.assert_close(canvas_attention(q, k, v, mask), naive(q, k, v, mask))
+
+
+def test_what_cannot_be_seen_does_not_matter() -> None:
+    q, k, v = torch.randn(1, 3, 2, 8), torch.randn(1, 9, 2, 8), torch.randn(1, 9, 2, 8)
+    mask = torch.ones(1, 3, 9, dtype=torch.bool)
+    mask[..., 4:6] = False
+    before = canvas_attention(q, k, v, mask)
+    k[:, 4:6], v[:, 4:6] = 1e4, 1e4
+    assert torch.equal(canvas_attention(q, k, v, mask), before)
+
+
+def test_one_mask_serves_every_query() -> None:
+    q, k, v = torch.randn(2, 3, 2, 8), torch.randn(2, 9, 2, 8), torch.randn(2, 9, 2, 8)
+    mask = torch.rand(2, 1, 9) < 0.5
+    mask[..., 0] = True
+    expected = canvas_attention(q, k, v, mask.expand(-1, 3, -1))
+    assert torch.equal(canvas_attention(q, k, v, mask), expected)

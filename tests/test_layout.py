@@ -1,0 +1,70 @@
+"""The shape of the house: what may import what, and that the wheel holds every folder."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOPS = ("pipeline", "model", "kernels")
+REACHES = {"kernels": set(), "model": {"kernels"}, "pipeline": {"model"}}
+MODULES = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
+
+
+def _imports(path: Path) -> set[tuple[str, ...]]:
+    """What a module imports relatively, as paths from the root, without the names."""
+    folder = path.relative_to(ROOT).parent.parts
+    found: set[tuple[str, ...]] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = folder[: len(folder) - node.level + 1]
+            found.add((*base, *(node.module or "").split(".")))
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_flow_one_way(path: Path) -> None:
+    top = path.relative_to(ROOT).parts[0]
+    reached = {target[0] for target in _imports(path)} - {top}
+    assert reached <= REACHES[top]
+
+
+def test_only_the_diffusion_translator_and_the_command_reach_the_model() -> None:
+    reaching = {
+        str(path.relative_to(ROOT / "pipeline"))
+        for path in (ROOT / "pipeline").rglob("*.py")
+        if any(target[0] == "model" for target in _imports(path))
+    }
+    assert reaching == {"translators/diffusion.py", "cli.py"}
+
+
+ROWS = [  # inside pipeline/, a row may import its own and earlier ones
+    "events errors audio config subtitle_rules tokens clauses line_breaks cues cue_timing",
+    "vad segmenter written_form subtitles recognizers asr",
+    "sources sinks translators",
+    "batch",
+    "cli_translate cli_subtitle",
+    "cli",
+]
+
+
+def test_rows_of_the_pipeline() -> None:
+    row_of = {name: row for row, names in enumerate(ROWS) for name in names.split()}
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        name = path.relative_to(ROOT / "pipeline").parts[0].removesuffix(".py")
+        assert name in row_of, f"pipeline/{name} has no row here"
+        for target in _imports(path):
+            if target[0] == "pipeline" and len(target) > 1 and target[1]:
+                assert row_of[target[1]] <= row_of[name], f"{path} imports {target[1]}"
+
+
+def test_the_wheel_holds_every_folder() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = set(project["tool"]["setuptools"]["packages"])
+    folders = {path.parent for path in MODULES} | {ROOT / top for top in TOPS}
+    assert listed == {"surtitle." + ".".join(f.relative_to(ROOT).parts) for f in folders}
+
+
+def test_top_folders_are_no_packages() -> None:
+    assert not [top for top in TOPS if (ROOT / top / "__init__.py").exists()]
