@@ -143,7 +143,7 @@ def _run_all(
         try:
             duration_ms, report, seconds = _run_one(path, config, recognizer, translator, console)
         except SurtitleError as error:
-            console.print(f"[red]failed[/red] {escape_markup(str(error))}", highlight=False)
+            _say(console, f"failed: {error}")
             table.add_row(path.name, "", "", "[red]failed[/red]", "", "", "")
             failures += 1
             continue

@@ -72,7 +72,7 @@ def test_files_of_a_bilingual_run(tmp_path: Path) -> None:
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [
         f"harbor.{languages}.{extension}"
-        for languages in ("en", "en-es", "es")
+        for languages in ("en-es", "en", "es")
         for extension in ("srt", "vtt")
     ]
     text = (tmp_path / "harbor.en-es.srt").read_text(encoding="utf-8")

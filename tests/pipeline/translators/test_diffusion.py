@@ -1,0 +1,48 @@
+"""The embedded model through the translator. What it says is measured in its model card."""
+
+import pytest
+
+from surtitle.pipeline.errors import TranslatorError
+from surtitle.pipeline.events import TranslationRequest
+from surtitle.pipeline.translators.diffusion import EMBEDDED, DiffusionTranslator
+
+
+@pytest.fixture(scope="module")
+def translator() -> DiffusionTranslator:
+    return DiffusionTranslator()
+
+
+def _ask(translator: DiffusionTranslator, *texts: str) -> list[str]:
+    return translator.translate([TranslationRequest(text, "en", "es") for text in texts])
+
+
+def test_easy_sentences(translator: DiffusionTranslator) -> None:
+    answers = _ask(translator, "I have a dog.", "i have a dog", "Where is the hotel?")
+    assert answers[0] == answers[1] == "Tengo un perro."
+    assert "hotel" in answers[2] and answers[2].startswith("¿Dónde") and answers[2].endswith("?")
+
+
+def test_one_answer_per_request_in_order(translator: DiffusionTranslator) -> None:
+    texts = ["Thank you.", "", "I have to go home now, because my mother is waiting for me.", "  "]
+    answers = _ask(translator, *texts)
+    assert len(answers) == 4 and answers[1] == answers[3] == ""
+    assert answers[0].startswith("Gracias") and len(answers[2].split()) > 6
+
+
+def test_long_text_is_translated_to_its_end(translator: DiffusionTranslator) -> None:
+    (answer,) = _ask(translator, "I have a dog. " * 60)
+    assert answer.count("perro") == 60
+
+
+@pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
+def test_hostile_text_does_no_harm(translator: DiffusionTranslator, text: str) -> None:
+    assert isinstance(_ask(translator, text)[0], str)
+
+
+def test_unknown_direction(translator: DiffusionTranslator) -> None:
+    with pytest.raises(TranslatorError, match="en to ja, only en-es"):
+        translator.translate([TranslationRequest("Hello.", "en", "ja")])
+
+
+def test_stored_size() -> None:
+    assert sum(path.stat().st_size for path in EMBEDDED.iterdir()) < 40e6
