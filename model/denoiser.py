@@ -183,8 +183,6 @@ class Denoiser(nn.Module):
     def _angles(self, positions: Tensor, dtype: torch.dtype) -> dict[str, tuple[Tensor, Tensor]]:
         positions = positions.clamp_min(0)
         return {
-            kind: rotary_angles(
-                cast("Tensor", self.get_buffer(f"{kind}_frequencies")), positions, dtype
-            )
+            kind: rotary_angles(self.get_buffer(f"{kind}_frequencies"), positions, dtype)
             for kind in (SLIDING, FULL)
         }

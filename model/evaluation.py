@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ def evaluate(sources: Sequence[str], answers: Sequence[str], references: Sequenc
 
 
 def _loops(text: str) -> bool:
-    words = text.lower().split()
+    words = re.findall(r"\w+", text.lower())
     run = 1
     for before, word in zip(words, words[1:], strict=False):
         run = run + 1 if word == before else 1

@@ -19,7 +19,7 @@ def orthogonalize(matrices: Tensor, iterations: int = 5) -> Tensor:
     a, b, c = _COEFFICIENTS
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.transpose(-2, -1)
-    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    x = x / (x.square().sum(dim=(-2, -1), keepdim=True).sqrt() + 1e-7)
     if torch.is_autocast_enabled("cpu"):
         x = x.bfloat16()
     for _ in range(iterations):

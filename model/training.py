@@ -149,8 +149,8 @@ def train(
     if arguments.compile:
         for layer in cast("Iterable[Layer]", model.layers):
             # The compiler cannot lower grouped_mm with dynamic shapes on a CPU.
-            undone = torch.compiler.disable(layer.experts.forward)
-            layer.experts.forward = undone  # noqa: B010: not of the declared type
+            eager = torch.compiler.disable(layer.experts.forward)
+            layer.experts.forward = eager  # pyright: ignore[reportAttributeAccessIssue]
             layer.compile(dynamic=True)
     optimize, progress = optimizers(model, arguments.lr), Progress(stage)
     state = folder / f"{stage}.pt"

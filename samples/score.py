@@ -1,4 +1,4 @@
-"""Print the word error rate of PocketSphinx on each recording: `python samples/score.py`."""
+"""Print how well each recording is heard and translated: `python samples/score.py`."""
 
 from __future__ import annotations
 
@@ -6,37 +6,32 @@ import re
 from pathlib import Path
 
 import jiwer
+from sacrebleu.metrics.chrf import CHRF
 
+from surtitle.pipeline.batch import transcribe
+from surtitle.pipeline.config import BatchConfig
 from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
-from surtitle.pipeline.sources.file import read_audio
-from surtitle.pipeline.vad import Vad
+from surtitle.pipeline.translators.diffusion import DiffusionTranslator
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
+    recognizer, translator = SphinxRecognizer(), DiffusionTranslator()
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
+        config = BatchConfig("en", ("es",))
+        transcript = transcribe(recording, config, recognizer, translator, lambda ms: None)
+        heard = [segment.text for segment in transcript.segments]
+        translated = transcript.translations["es"]
+        for source, target in zip(heard, translated, strict=True):
+            print(f"{source}\n    {target}")
         reference = (HERE / f"{recording.stem}.en.txt").read_text().lower()
         reference = " ".join(re.findall(r"[a-z']+", reference))
-        heard = recognize(recording)
-        output = jiwer.process_words(reference, " ".join(heard))
-        print(jiwer.visualize_alignment(output, show_measures=False, skip_correct=True))
-        print("\n".join(heard))
-        words = len(reference.split())
-        errors = output.substitutions + output.deletions + output.insertions
-        print(f"{recording.name}: {errors} errors in {words} words, WER {output.wer:.1%}\n")
-
-
-def recognize(recording: Path) -> list[str]:
-    """Return what is understood of each utterance, without punctuation."""
-    recognizer = SphinxRecognizer()
-    vad = Vad(recognizer.file_vad)
-    utterances = [utterance for chunk in read_audio(recording) for utterance in vad.push(chunk)]
-    utterances += vad.flush()
-    return [
-        " ".join(word.text for word in recognizer.recognize(utterance, "en"))
-        for utterance in utterances
-    ]
+        wer = jiwer.wer(reference, " ".join(heard))
+        # As one text each: the recognizer's utterances need not be the reference's lines.
+        wanted = (HERE / f"{recording.stem}.es.txt").read_text().replace("\n", " ").strip()
+        chrf = CHRF().corpus_score([" ".join(translated)], [[wanted]]).score
+        print(f"{recording.name}: WER {wer:.1%}, chrF {chrf:.1f}\n")
 
 
 if __name__ == "__main__":
