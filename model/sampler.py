@@ -119,20 +119,22 @@ class EntropyBoundSampler:
         """
         if state.forbidden:  # 1
             logits = logits.clone()
-            logits[:, 0, list(state.forbidden)] = -torch.inf
+            # Not -inf: times a probability of 0, that is nan in the entropy.
+            logits[:, 0, list(state.forbidden)] = -1e30
         logits = logits / self._temperature(state.remaining, logits.device)
         probabilities = torch.softmax(logits, dim=-1, dtype=torch.float32)  # 2
         sample = torch.multinomial(
             probabilities.flatten(0, 1), num_samples=1, generator=self.generator
         ).view_as(state.canvas)
         best = _force(logits.argmax(dim=-1), state.pinned)
-        entropy = _entropy(probabilities)  # [B, C]
+        log_probabilities = torch.log_softmax(logits, dim=-1, dtype=torch.float32)
+        entropy = -(probabilities * log_probabilities).sum(dim=-1)  # [B, C] nats
         if state.pinned is not None:
             entropy = entropy.masked_fill(state.pinned != FREE, torch.inf)
         accepted = entropy_bound(entropy, self.config.entropy_bound)  # 3
         noise = self._noise(state.canvas.shape, state.canvas.device)
         canvas = _force(torch.where(accepted, sample, noise), state.pinned)
-        if state.probabilities is not None:  # 4
+        if state.probabilities is not None and bool(state.done.any()):  # 4
             done = state.done[:, None]
             best = torch.where(done, state.best, best)
             canvas = torch.where(done, state.canvas, canvas)
@@ -165,12 +167,6 @@ class EntropyBoundSampler:
 
     def _noise(self, shape: torch.Size, device: torch.device | None) -> Tensor:
         return torch.randint(self.vocab_size, shape, generator=self.generator, device=device)
-
-
-def _entropy(probabilities: Tensor) -> Tensor:
-    """Entropy [...] in nats of distributions [..., V]; a probability of 0 adds nothing."""
-    tiny = torch.finfo(probabilities.dtype).tiny
-    return -(probabilities * probabilities.clamp_min(tiny).log()).sum(dim=-1)
 
 
 def finalize(
