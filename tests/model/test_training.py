@@ -42,14 +42,15 @@ def _losses(text: str) -> list[float]:
 @pytest.mark.slow
 def test_all_stages(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     common = ["--data", str(data), "--run", str(tmp_path), "--vocab-size", "400"]
-    short = ["--minutes", "0.2", "--sync-seconds", "2", "--batch-tokens", "600"]
+    short = ["--minutes", "0.4", "--sync-seconds", "2", "--batch-tokens", "600"]
     assert main([*common, *short, "--stage", "autoregressive"]) == 0
     losses = _losses(capsys.readouterr().out)
     assert losses[-1] < losses[0]
     assert main([*common, *short, "--stage", "autoregressive"]) == 0  # goes on, and ends at once
     assert "resumed" in capsys.readouterr().out
     assert main([*common, "--stage", "distill"]) == 0
-    assert {pair.source for pair in read_tsv(tmp_path / "distilled.tsv")} & {"one two"}
+    distilled = {pair.source for pair in read_tsv(tmp_path / "distilled.tsv")}
+    assert len(distilled) > 100  # of up to 380: the rest found no end
     capsys.readouterr()
     assert main([*common, *short, "--stage", "diffusion"]) == 0
     losses = _losses(capsys.readouterr().out)
