@@ -41,6 +41,16 @@ def translate_greedily(
     return answers
 
 
+def repeats(text: str) -> bool:
+    """Whether a word, or two words together, come twice in a row: a weak teacher's habit."""
+    words = text.lower().replace(",", " ").split()
+    return any(
+        words[i : i + size] == words[i + size : i + 2 * size]
+        for size in (1, 2)
+        for i in range(len(words) - 2 * size + 1)
+    )
+
+
 def _decode(model: Denoiser, prompts: Sequence[list[int]]) -> list[list[int]]:
     config = model.config
     tokens = pad(prompts, config.pad_token_id)

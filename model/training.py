@@ -49,7 +49,7 @@ from .corpus import (
     write_tsv,
 )
 from .denoiser import Denoiser, Layer
-from .distillation import translate_greedily
+from .distillation import repeats, translate_greedily
 from .evaluation import evaluate
 from .losses import autoregressive_loss, diffusion_loss
 from .muon import Muon
@@ -243,11 +243,17 @@ def _endless(
 def distill(
     model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse.Namespace
 ) -> None:
-    """Write RUN/distilled.tsv: every source with the autoregressive model's translation."""
+    """Write RUN/distilled.tsv: every source with the autoregressive model's translation, or the
+    original one where that found no end or repeats itself."""
     source, target = arguments.pair.split("-")
-    sources = sorted({pair.source for pair in _training_pairs(arguments)})
-    answers = translate_greedily(model, tokenizer, sources, source, target)
-    pairs = [Pair(s, a) for s, a in zip(sources, answers, strict=True) if a]
+    originals: dict[str, str] = {}
+    for pair in _training_pairs(arguments):
+        originals.setdefault(pair.source, pair.target)
+    answers = translate_greedily(model, tokenizer, list(originals), source, target)
+    pairs = [
+        Pair(text, original if not answer or repeats(answer) else answer)
+        for (text, original), answer in zip(originals.items(), answers, strict=True)
+    ]
     write_tsv(arguments.run / DISTILLED, pairs)
 
 
