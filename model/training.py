@@ -60,7 +60,7 @@ from .weights import save_model
 
 STAGES = ["autoregressive", "distill", "diffusion", "export"]
 DISTILLED = "distilled.tsv"
-SAMPLER = SamplerConfig(max_denoising_steps=8)  # of the embedded model
+SAMPLER = SamplerConfig(max_denoising_steps=8, t_min=0.1, t_max=0.4)  # of the embedded model
 
 
 def embedded_config(vocab_size: int) -> ModelConfig:
