@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,15 @@ PROMPTS = [5, 15, 16, 17, 40, 90]
 
 def tokens(rows: int, length: int, seed: int = 7) -> Tensor:
     return torch.randint(3, 400, (rows, length), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several threads split sums by shape: the same additions in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("rows", [1, 2])
