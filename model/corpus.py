@@ -23,10 +23,12 @@ _OPENERS_AFTER = ("a", "de", "por", "en", "para", "con", "hasta", "desde")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A sentence and its translation."""
+    """A sentence, its translation, and the translation of an earlier, shorter part of it, from
+    which a live caption goes on ("" if there is none)."""
 
     source: str
     target: str
+    draft: str = ""
 
 
 def read_pairs(folder: Path, source: str, target: str, part: str) -> list[Pair]:
@@ -53,14 +55,14 @@ def read_commands(folder: Path, source: str, target: str, part: str) -> list[Pai
 
 
 def read_tsv(path: Path) -> list[Pair]:
-    """Pairs of a file with one `source<TAB>target` a line."""
+    """Pairs of a file with `source<TAB>target`, and a draft if there is one, on each line."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [Pair(*line.split("\t")) for line in lines]
 
 
 def write_tsv(path: Path, pairs: Sequence[Pair]) -> None:
-    text = "".join(f"{pair.source}\t{pair.target}\n" for pair in pairs)
-    path.write_text(text, encoding="utf-8")
+    rows = ((p.source, p.target, p.draft) if p.draft else (p.source, p.target) for p in pairs)
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _lines(path: Path) -> list[str]:
@@ -88,8 +90,11 @@ def spoken(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Example:
+    """Token ids; `draft` is what the canvas held before, the answer itself if nothing else."""
+
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
+    draft: tuple[int, ...]
 
 
 def examples(
@@ -106,8 +111,9 @@ def examples(
         text = spoken(pair.source) if rng.random() < 0.5 else pair.source
         prompt = tuple(tokenizer.prompt(text, source, target))
         answer = tuple(tokenizer.answer(pair.target))
-        if len(prompt) <= max_tokens and len(answer) <= max_tokens:
-            found.append(Example(prompt, answer))
+        draft = tuple(tokenizer.answer(pair.draft)) if pair.draft else answer
+        if max(len(prompt), len(answer), len(draft)) <= max_tokens:
+            found.append(Example(prompt, answer, draft))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from typing import cast
@@ -42,7 +43,9 @@ def translate_greedily(
 
 
 def repeats(text: str) -> bool:
-    """Whether a word, or two words together, come twice in a row: a weak teacher's habit."""
+    """Whether a weak teacher stuttered: a word or two come twice in a row, or a syllable four times."""
+    if re.search(r"(\w{2,6}?)\1{3}", text):
+        return True
     words = text.lower().replace(",", " ").split()
     return any(
         words[i : i + size] == words[i + size : i + 2 * size]

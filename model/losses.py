@@ -46,8 +46,9 @@ def autoregressive_loss(model: Denoiser, batch: Sequence[Example]) -> Tensor:
 def diffusion_loss(model: Denoiser, batch: Sequence[Example], generator: torch.Generator) -> Tensor:
     """Cross-entropy on the positions of noised answers, the prompts through the encoder.
 
-    1. A share t of the canvas tokens, t = sqrt(U(0, 1)) per row (more often near 1, where the
-       sampler starts), is replaced by uniformly random ones.
+    1. A share t of the draft's tokens (the answer's, where no earlier draft is given), t =
+       sqrt(U(0, 1)) per row (more often near 1, where the sampler starts), is replaced by uniformly
+       random ones.
     2. In half of the batches the model first predicts without gradient; its expectation becomes
        the self-conditioning of a second, less noised canvas. In half of those rows the tokens
        that are not noise are the model's own guesses, so that it learns to mend its mistakes
@@ -58,8 +59,9 @@ def diffusion_loss(model: Denoiser, batch: Sequence[Example], generator: torch.G
     prompts = pad([e.prompt for e in batch], pad_id)
     lengths = torch.tensor([len(e.prompt) for e in batch])[:, None]
     _, cache = model.encode(prompts, mask=torch.arange(prompts.shape[1]) < lengths)
-    size = max(max(canvas_tokens(len(e.prompt)), len(e.answer)) for e in batch)
+    size = max(max(canvas_tokens(len(e.prompt)), len(e.answer), len(e.draft)) for e in batch)
     target = pad([e.answer for e in batch], pad_id, size)  # [B, C]
+    draft = pad([e.draft for e in batch], pad_id, size)
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
@@ -69,7 +71,7 @@ def diffusion_loss(model: Denoiser, batch: Sequence[Example], generator: torch.G
         return torch.where(uniform(*clean.shape) < share, noise, clean)
 
     share = uniform(len(batch), 1).sqrt()  # 1
-    canvas, expected = noised(target, share), None
+    canvas, expected = noised(draft, share), None
     if uniform(1).item() < 0.5:  # 2
         with torch.no_grad():
             hidden = model.denoise_hidden(canvas, cache)
@@ -80,7 +82,7 @@ def diffusion_loss(model: Denoiser, batch: Sequence[Example], generator: torch.G
             expected = mean.view_as(hidden) * model.config.hidden_size**0.5
         share = share * uniform(len(batch), 1)
         guessed = uniform(len(batch), 1) < 0.5
-        canvas = noised(torch.where(guessed, best.view_as(target), target), share)
+        canvas = noised(torch.where(guessed, best.view_as(draft), draft), share)
     hidden = model.denoise_hidden(canvas, cache, expected)  # 3
     is_tail = target == pad_id
     asked = ~is_tail | (uniform(*target.shape) < TAIL_SHARE)

@@ -147,6 +147,8 @@ def train(
         rendezvous = f"file://{folder.resolve()}/{stage}.rendezvous"
         dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=workers)
     if arguments.compile:
+        # Every layer has a variant with and without gradient, per batch shape and type of layer.
+        torch._dynamo.config.recompile_limit = 64  # pyright: ignore[reportPrivateUsage]
         for layer in cast("Iterable[Layer]", model.layers):
             # The compiler cannot lower grouped_mm with dynamic shapes on a CPU.
             eager = torch.compiler.disable(layer.experts.forward)
