@@ -95,6 +95,40 @@ class SegmenterConfig:
             raise ValueError(f"max_duration_ms must be at least 1000, got {self.max_duration_ms}")
 
 
+CaptionMode = Literal["stable", "fresh"]
+CAPTION_MODES: tuple[CaptionMode, ...] = get_args(CaptionMode)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word or expression of a session's glossary, and its translation in some languages."""
+
+    source: str
+    targets: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """What a live session listens to and shows. Languages are ISO 639-1 codes.
+
+    `mode`: "stable" only appends to what is shown; "fresh" may take back a bounded part of it.
+    """
+
+    source: str
+    targets: tuple[str, ...] = ()
+    mode: CaptionMode = "fresh"
+    terms: tuple[Term, ...] = ()
+
+    def __post_init__(self) -> None:
+        for language in (self.source, *self.targets):
+            if re.fullmatch("[a-z]{2}", language) is None:
+                raise ValueError(f"a language must be a code like en or es, got {language!r}")
+        if self.mode not in CAPTION_MODES:
+            raise ValueError(f"mode must be stable or fresh, got {self.mode!r}")
+        if len(self.targets) != len(set(self.targets)) or self.source in self.targets:
+            raise ValueError("each target language must be given once, and not be the source")
+
+
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
     """What to make of a recording.

@@ -40,6 +40,21 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a recognizer makes of live speech at one moment.
+
+    `committed` are the words that became certain since the last hypothesis and never change; `tail`
+    are those that follow and still may. `heard_ms` is how much of the source it has heard. With
+    `is_end` nobody speaks any more: the tail is empty, and what comes next is another utterance.
+    """
+
+    committed: tuple[Word, ...]
+    tail: tuple[Word, ...]
+    heard_ms: int
+    is_end: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSegment:
     """Words that are translated together: a sentence, or what a pause or the length limit closed.
 
@@ -66,11 +81,17 @@ class SourceSegment:
 
 @dataclass(frozen=True, slots=True)
 class TranslationRequest:
-    """One text to translate. Languages are ISO 639-1 codes ("en", "es")."""
+    """One text to translate. Languages are ISO 639-1 codes ("en", "es").
+
+    For live captions: `draft` is the last translation of an earlier state of the text, from which
+    the new one starts; `pinned` is the beginning that it must keep, word for word.
+    """
 
     text: str
     source: str
     target: str
+    draft: str = ""
+    pinned: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from ..config import VadConfig
-from ..events import Utterance, Word
+from ..events import AudioChunk, Hypothesis, Utterance, Word
 
 
 class LanguageGuess(NamedTuple):
@@ -15,8 +15,20 @@ class LanguageGuess(NamedTuple):
     probability: float
 
 
+class RecognizerStream(Protocol):
+    """One source that is heard live. Its methods compute, and may be called from any one thread."""
+
+    def push(self, chunk: AudioChunk) -> list[Hypothesis]:
+        """Take the next chunk, of any length; return the hypotheses that it leads to, in order."""
+        ...
+
+    def flush(self) -> list[Hypothesis]:
+        """End the utterance that is open; the stream goes on."""
+        ...
+
+
 class Recognizer(Protocol):
-    """Speech to words. It keeps nothing between calls, so that one serves any number of files."""
+    """Speech to words. One serves any number of files, one after the other, and live streams."""
 
     @property
     def name(self) -> str:
@@ -42,4 +54,11 @@ class Recognizer(Protocol):
 
     def recognize(self, utterance: Utterance, language: str) -> list[Word]:
         """Return the words spoken, in media time (ms), in order; none when nothing was said."""
+        ...
+
+    def open_stream(self, language: str, terms: tuple[str, ...]) -> RecognizerStream:
+        """Begin to listen live; `terms` are names and expressions to expect.
+
+        Raises RecognizerError for a language that is not in `languages`.
+        """
         ...
