@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from .events import SourceSegment
+from .events import SourceSegment, Word
 
 SENTENCE_PAUSE_MS = 300
 
@@ -33,17 +33,28 @@ def written_form(segments: Sequence[SourceSegment], language: str) -> list[Sourc
     written: list[SourceSegment] = []
     begins = True
     for segment, following in zip_longest(segments, segments[1:]):
-        ends = following is None or following.start_ms - segment.end_ms >= SENTENCE_PAUSE_MS
-        texts = _written(segment, language, begins=begins, ends=ends)
-        words = zip(segment.words, texts, strict=True)
-        words = tuple(replace(word, text=text) for word, text in words)
-        written.append(replace(segment, words=words))
+        ends = following is None or is_parted(segment.words[-1], following.words[0])
+        written.append(written_segment(segment, language, begins=begins, ends=ends))
         begins = ends
     return written
 
 
-def _written(segment: SourceSegment, language: str, *, begins: bool, ends: bool) -> list[str]:
-    texts = [word.text for word in segment.words]
+def is_parted(last: Word, first: Word) -> bool:
+    """Whether the pause between two words is that between two sentences."""
+    return first.start_ms - last.end_ms >= SENTENCE_PAUSE_MS
+
+
+def written_segment(
+    segment: SourceSegment, language: str, *, begins: bool, ends: bool
+) -> SourceSegment:
+    """Give one segment a capital if a sentence `begins` with it, and a mark if one `ends`."""
+    texts = _written(segment.words, language, begins=begins, ends=ends)
+    words = zip(segment.words, texts, strict=True)
+    return replace(segment, words=tuple(replace(word, text=text) for word, text in words))
+
+
+def _written(words: Sequence[Word], language: str, *, begins: bool, ends: bool) -> list[str]:
+    texts = [word.text for word in words]
     is_question = language == "en" and begins and _is_question(texts)
     if language == "en":
         texts = [re.sub(r"^i(?=$|')", "I", text) for text in texts]

@@ -1,0 +1,184 @@
+"""One listening session: audio in, captions out. The place where the live stages are wired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+
+from .audio import to_ms
+from .caption_track import CaptionTrack, SourceTrack
+from .config import LiveConfig, SegmenterConfig
+from .errors import RecognizerError
+from .events import AudioChunk, Caption, Hypothesis, Samples, SourceSegment, Word
+from .recognizers import Recognizer, RecognizerStream
+from .scheduler import Job
+from .segmenter import Segmenter
+from .translation_loop import TranslationLoop
+from .written_form import is_parted, written_segment
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """How well a session keeps up; the fields are those of the protocol's `status`."""
+
+    lag_ms: int
+    queued: int
+    dropped_drafts: int
+    heard_ms: int
+
+
+class Session:
+    """From audio of one speaker to captions of the source and of every target language.
+
+    `publish` hears the captions, on the event loop. Audio that arrives while the recognizer works
+    waits, and is given to it in one piece: whoever pushes bounds `ahead_ms`.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        config: LiveConfig,
+        recognizer: Recognizer,
+        translations: TranslationLoop,
+        publish: Callable[[Caption], None],
+    ) -> None:
+        """Raises RecognizerError or TranslatorError for a language that is not known."""
+        if config.source not in recognizer.languages:
+            raise RecognizerError(f"{recognizer.name} does not understand {config.source!r}")
+        for target in config.targets:
+            translations.check(config.source, target)
+        self._session_id = session_id
+        self._config = config
+        self._recognizer = recognizer
+        self._translations = translations
+        self._publish = publish
+        self._segmenter = Segmenter(
+            SegmenterConfig(), config.source, is_written=recognizer.is_written, is_live=True
+        )
+        self._source_track = SourceTrack(config.source, config.mode)
+        self._tracks = [CaptionTrack(config.source, t, config.mode) for t in config.targets]
+        self._last_word: Word | None = None  # of the last final segment
+        self._waiting: list[Samples] = []  # audio that the recognizer has not been given
+        self._received_samples = 0
+        self._heard_ms = 0
+        self._flush_wanted = self._stop_wanted = False
+        self._wake = asyncio.Event()
+        self._finals = 0  # on their way through the translator
+        self._finals_done = asyncio.Event()
+        self._dropped_drafts = 0
+
+    def push(self, samples: Samples) -> None:
+        """Take the next audio, 16 kHz mono float32 [N]."""
+        self._waiting.append(samples)
+        self._received_samples += samples.size
+        self._wake.set()
+
+    def flush(self) -> None:
+        """End the open segment as if a pause followed what has been pushed."""
+        self._flush_wanted = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` return when everything that has been pushed is captioned."""
+        self._stop_wanted = True
+        self._wake.set()
+
+    @property
+    def ahead_ms(self) -> int:
+        """Audio received and not yet heard by the recognizer."""
+        return max(0, to_ms(self._received_samples) - self._heard_ms)
+
+    def status(self) -> SessionStatus:
+        oldest_ms = self._translations.oldest_heard_ms(self._session_id)
+        captioned_ms = self._heard_ms if oldest_ms is None else min(oldest_ms, self._heard_ms)
+        return SessionStatus(
+            lag_ms=max(0, to_ms(self._received_samples) - captioned_ms),
+            queued=self._translations.queued(self._session_id),
+            dropped_drafts=self._dropped_drafts,
+            heard_ms=self._heard_ms,
+        )
+
+    async def run(self) -> None:
+        """Listen until `stop`; the session's one task. Raises RecognizerError."""
+        try:
+            terms = tuple(term.source for term in self._config.terms)
+            stream = await asyncio.to_thread(
+                self._recognizer.open_stream, self._config.source, terms
+            )
+            while not self._stop_wanted or self._waiting:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._listen(stream)
+            await self._end_utterance(stream)
+            while self._finals:
+                self._finals_done.clear()
+                await self._finals_done.wait()
+        finally:
+            self._translations.drop(self._session_id)
+
+    async def _listen(self, stream: RecognizerStream) -> None:
+        """Hear everything that waits, also what arrives meanwhile."""
+        while self._waiting:
+            samples = np.concatenate(self._waiting)
+            self._waiting.clear()
+            chunk = AudioChunk(self._received_samples - samples.size, samples)
+            for hypothesis in await asyncio.to_thread(stream.push, chunk):
+                self._hear(hypothesis)
+            self._heard_ms = to_ms(chunk.start_sample + samples.size)
+        if self._flush_wanted:
+            self._flush_wanted = False
+            await self._end_utterance(stream)
+
+    async def _end_utterance(self, stream: RecognizerStream) -> None:
+        for hypothesis in await asyncio.to_thread(stream.flush):
+            self._hear(hypothesis)
+        self._close(self._segmenter.flush())
+
+    def _hear(self, hypothesis: Hypothesis) -> None:
+        closed = self._segmenter.push(hypothesis.committed)
+        if not hypothesis.tail:
+            closed += self._segmenter.close_in_silence(hypothesis.heard_ms)
+        self._close(closed)
+        draft = self._segmenter.draft(hypothesis.tail)
+        if draft is not None:
+            self._show_source(draft, len(self._segmenter.open_words), ends=False)
+            self._translate(draft)
+
+    def _close(self, segments: list[SourceSegment]) -> None:
+        firsts = [*(segment.words[0] for segment in segments), *self._segmenter.open_words[:1]]
+        for segment, following in zip_longest(segments, firsts[1:]):
+            ends = following is None or is_parted(segment.words[-1], following)
+            self._show_source(segment, len(segment.words), ends=ends)
+            self._last_word = segment.words[-1]
+            self._translate(segment)
+
+    def _show_source(self, segment: SourceSegment, committed_words: int, *, ends: bool) -> None:
+        last = self._last_word
+        shown, language = segment, self._config.source
+        if not self._recognizer.is_written:
+            begins = last is None or is_parted(last, segment.words[0])
+            shown = written_segment(segment, language, begins=begins, ends=ends)
+        committed = " ".join(word.text for word in shown.words[:committed_words])
+        caption = self._source_track.apply(shown, shown.text, committed)
+        if caption is not None:
+            self._publish(caption)
+
+    def _translate(self, segment: SourceSegment) -> None:
+        for track in self._tracks:
+            if not track.wants(segment):
+                continue
+            job = Job(self._session_id, track, segment, self._heard_ms, self._translated)
+            self._finals += segment.is_final
+            superseded = self._translations.submit(job)
+            self._dropped_drafts += superseded is not None and not segment.is_final
+
+    def _translated(self, job: Job, caption: Caption | None) -> None:
+        if caption is not None:
+            self._publish(caption)
+        if job.segment.is_final:
+            self._finals -= 1
+            self._finals_done.set()
