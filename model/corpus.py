@@ -44,6 +44,18 @@ def read_pairs(folder: Path, source: str, target: str, part: str) -> list[Pair]:
     return [Pair(row[1], row[0]) if swap else Pair(row[0], row[1]) for row in rows]
 
 
+def read_monolingual(folder: Path, language: str) -> list[str]:
+    """The sentences in one language of all the Tatoeba files of `folder`, which pair English with
+    others."""
+    texts: list[str] = []
+    for path in sorted(folder.glob("tatoeba-en-*/train.*.tsv.xz")):
+        other = path.parent.name.rpartition("-")[2]
+        if language in ("en", other):
+            column = 0 if language == "en" else 1
+            texts += [line.split("\t")[column] for line in _lines(path)]
+    return texts
+
+
 def read_commands(folder: Path, source: str, target: str, part: str) -> list[Pair]:
     """Spoken commands (MASSIVE) with the target written properly: they come in lower case."""
     header, *lines = _lines(folder / "massive" / "massive.train-dev.tsv.xz")

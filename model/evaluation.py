@@ -47,6 +47,13 @@ def evaluate(sources: Sequence[str], answers: Sequence[str], references: Sequenc
     )
 
 
+def sentence_chrf(answer: str, reference: str) -> float:
+    """chrF of one sentence, in percent. Needs sacrebleu."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF().sentence_score(answer, [reference]).score
+
+
 def _loops(text: str) -> bool:
     words = re.findall(r"\w+", text.lower())
     run = 1

@@ -71,6 +71,16 @@ class EntropyBoundSampler:
         self.vocab_size = vocab_size
         self.generator = generator
 
+    def with_config(self, config: SamplerConfig) -> EntropyBoundSampler:
+        """A sampler that draws from the same generator."""
+        return EntropyBoundSampler(config, self.vocab_size, self.generator)
+
+    def noised(self, canvas: Tensor, share: float) -> Tensor:
+        """A canvas [B, C] int64 with a random `share` of its tokens replaced by noise."""
+        noise = self._noise(canvas.shape, canvas.device)
+        chance = torch.rand(canvas.shape, generator=self.generator, device=canvas.device)
+        return torch.where(chance < share, noise, canvas)
+
     def initialize(
         self,
         rows: int,

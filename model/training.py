@@ -4,8 +4,7 @@ DiffusionGemma was made from Gemma 4 in this order; from scratch, diffusion lear
 source and target far too late for a laptop's budget (model/embedded/README.md has the figures).
 
     autoregressive  prompt and answer in one causal pass, next-token loss on the answer
-    distill         the model of that stage translates the sources again: such answers are easier
-                    to learn for a model that writes all tokens at once (arXiv 1606.07947)
+    distill         the model of that stage translates again (distillation.py says why)
     diffusion       the prompt through the encoder, the answer as a noised canvas
     export          a checkpoint folder, and its scores on the dev set
 """
@@ -43,20 +42,21 @@ from .corpus import (
     batches,
     examples,
     read_commands,
+    read_monolingual,
     read_pairs,
     read_tsv,
     spoken,
     write_tsv,
 )
 from .denoiser import Denoiser, Layer
-from .distillation import repeats, translate_greedily
+from .distillation import distill
 from .evaluation import evaluate
 from .losses import autoregressive_loss, diffusion_loss
 from .muon import Muon
 from .sampler import EntropyBoundSampler
 from .tokenizer import TranslationTokenizer, train_tokenizer
 from .translation import Request, translate
-from .weights import save_model
+from .weights import load_model, save_model
 
 STAGES = ["autoregressive", "distill", "diffusion", "export"]
 DISTILLED = "distilled.tsv"
@@ -242,21 +242,18 @@ def _endless(
         epoch += 1
 
 
-def distill(
+def _write_distilled(
     model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse.Namespace
 ) -> None:
-    """Write RUN/distilled.tsv: every source with the autoregressive model's translation, or the
-    original one where that found no end or repeats itself."""
+    """Write RUN/distilled.tsv, from the pairs and from the source sides of the other pairs."""
     source, target = arguments.pair.split("-")
-    originals: dict[str, str] = {}
-    for pair in _training_pairs(arguments):
-        originals.setdefault(pair.source, pair.target)
-    answers = translate_greedily(model, tokenizer, list(originals), source, target)
-    pairs = [
-        Pair(text, original if not answer or repeats(answer) else answer)
-        for (text, original), answer in zip(originals.items(), answers, strict=True)
-    ]
-    write_tsv(arguments.run / DISTILLED, pairs)
+    reserved = {pair.source for pair in read_pairs(arguments.data, source, target, "dev")}
+    others = [text for text in read_monolingual(arguments.data, source) if text not in reserved]
+    rng = random.Random(arguments.seed)
+    processes = cast("int", arguments.processes)
+    pairs = _training_pairs(arguments)
+    distilled = distill(model, tokenizer, pairs, others, source, target, rng, processes)
+    write_tsv(arguments.run / DISTILLED, distilled)
 
 
 def export(model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse.Namespace) -> None:
@@ -274,7 +271,7 @@ def export(model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse
             SAMPLER, tokenizer.vocab_size, torch.Generator().manual_seed(0)
         )
         requests = [Request(text, source, target) for text in texts]
-        answers = translate(model, tokenizer, sampler, requests)
+        answers = [a.text for a in translate(model, tokenizer, sampler, requests)]
         print(f"{name} {evaluate(texts, answers, references)}", flush=True)
 
 
@@ -285,10 +282,14 @@ def _training_pairs(arguments: argparse.Namespace) -> list[Pair]:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    """A new run gets its tokenizer and config."""
+    """A new run gets its tokenizer and config, or those of the model that it starts from."""
     folder = cast("Path", arguments.run)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "tokenizer.json").exists():
+        return
+    if arguments.start_from:
+        TranslationTokenizer.load(arguments.start_from).save(folder)
+        save_config(load_config(arguments.start_from), folder)
         return
     source, target = arguments.pair.split("-")
     pairs = _training_pairs(arguments)
@@ -301,8 +302,11 @@ def _prepare(arguments: argparse.Namespace) -> None:
 def _latest(arguments: argparse.Namespace) -> Denoiser:
     """The weights that the stage starts from."""
     folder = cast("Path", arguments.run)
-    model = Denoiser(load_config(folder))
-    initialize(model, arguments.seed)
+    if arguments.start_from:
+        model = load_model(arguments.start_from).requires_grad_(True)
+    else:
+        model = Denoiser(load_config(folder))
+        initialize(model, arguments.seed)
     order = ["diffusion", "autoregressive"] if arguments.stage == "export" else ["autoregressive"]
     for stage in order if arguments.stage != "autoregressive" else ():
         path = folder / f"{stage}.pt"
@@ -318,6 +322,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the parallel text")
     parser.add_argument("--run", type=Path, required=True, help="folder for the checkpoints")
     parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument(
+        "--start-from", type=Path, metavar="FOLDER", help="a model in place of random weights"
+    )
     parser.add_argument("--pair", default="en-es", help="direction, for example en-es")
     parser.add_argument("--minutes", type=float, default=60, help="training time of the stage")
     parser.add_argument("--sync-seconds", type=float, default=30)
@@ -336,7 +343,7 @@ def main(argv: Sequence[str]) -> int:
     count = sum(p.numel() for p in model.parameters())
     print(f"{count / 1e6:.1f} M parameters", flush=True)
     if stage == "distill":
-        distill(model, tokenizer, arguments)
+        _write_distilled(model, tokenizer, arguments)
         return 0
     if stage == "export":
         export(model, tokenizer, arguments)

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from .canvas import MAX_CANVAS, canvas_tokens
+from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
+from .config import SamplerConfig
 from .denoiser import Denoiser
 from .generation import generate
-from .sampler import EntropyBoundSampler
+from .sampler import FREE, EntropyBoundSampler
 from .tokenizer import TranslationTokenizer
 
 BATCH_ROWS = 32
+WARM_STEPS = 4  # at most, from a draft
+WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
+_WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
+
+SPARE_TOKENS = 8  # of a warm canvas, behind its draft
 
 
 class Request(NamedTuple):
-    """A text to translate; languages are ISO 639-1 codes."""
+    """A text to translate; languages are ISO 639-1 codes.
+
+    `draft` is the translation of an earlier state of the text, from which denoising starts;
+    `pinned` is the beginning that the answer must have, whole words.
+    """
 
     text: str
     source: str
     target: str
+    draft: str = ""
+    pinned: str = ""
+
+
+class Answer(NamedTuple):
+    """A translation, and the denoising steps that it took."""
+
+    text: str
+    steps: int
 
 
 def translate(
@@ -32,51 +53,106 @@ def translate(
     sampler: EntropyBoundSampler,
     requests: Sequence[Request],
     progress: Callable[[int], None] = lambda done: None,
-) -> list[str]:
-    """One translation per request. `progress` hears how many are done.
+) -> list[Answer]:
+    """One answer per request. `progress` hears how many are done.
 
     A text that needs more than the largest canvas is cut off there: callers cut long text before.
     """
-    prompts = [tokenizer.prompt(*request) for request in requests]
-    sizes = [canvas_tokens(len(prompt)) for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: (sizes[i], len(prompts[i])))
-    answers = [""] * len(prompts)
+    rows = [_row(tokenizer, request) for request in requests]
+    order = sorted(range(len(rows)), key=lambda i: (rows[i].group, len(rows[i].prompt)))
+    answers = [Answer("", 0)] * len(rows)
     done = 0
-    for size, group in groupby(order, key=sizes.__getitem__):
-        rows = list(group)
-        for start in range(0, len(rows), BATCH_ROWS):
-            chosen = rows[start : start + BATCH_ROWS]
-            tokens = _answer(model, tokenizer, sampler, [prompts[i] for i in chosen], size)
-            rows_of_ids = cast("list[list[int]]", tokens.tolist())
-            for i, ids in zip(chosen, rows_of_ids, strict=True):
-                answers[i] = tokenizer.decode(ids)
+    for group, members in groupby(order, key=lambda i: rows[i].group):
+        indices = list(members)
+        for start in range(0, len(indices), BATCH_ROWS):
+            chosen = indices[start : start + BATCH_ROWS]
+            batch = [rows[i] for i in chosen]
+            tokens, steps = _answer(model, sampler, batch, group)
+            for i, ids, count in zip(chosen, tokens, steps, strict=True):
+                answers[i] = Answer(_joined(requests[i].pinned, tokenizer.decode(ids)), count)
             done += len(chosen)
             progress(done)
     return answers
 
 
+class _Group(NamedTuple):
+    """What rows must have in common to share a batch."""
+
+    canvas_tokens: int
+    is_warm: bool
+
+
+class _Row(NamedTuple):
+    prompt: list[int]
+    draft: list[int]  # with its end mark; empty for a cold start
+    pinned: list[int]
+    group: _Group
+
+
+def _row(tokenizer: TranslationTokenizer, request: Request) -> _Row:
+    prompt = tokenizer.prompt(request.text, request.source, request.target)
+    draft = tokenizer.answer(request.draft) if request.draft else []
+    pinned = tokenizer.answer(request.pinned)[:-1] if request.pinned else []
+    size = canvas_tokens(len(prompt))
+    if draft or pinned:
+        held = max(len(draft), len(pinned)) + SPARE_TOKENS
+        size = max(size, min(MAX_CANVAS, -(-held // CANVAS_STEP) * CANVAS_STEP))
+    return _Row(prompt, draft[:size], pinned[:size], _Group(size, bool(draft)))
+
+
 def _answer(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    sampler: EntropyBoundSampler,
-    prompts: Sequence[Sequence[int]],
-    size: int,
-) -> Tensor:
-    """Tokens [B, size] int64 that answer the prompts."""
-    config, device = model.config, model.embed_tokens.weight.device
-    longest = max(map(len, prompts))
-    prompt = torch.full((len(prompts), longest), config.pad_token_id, device=device)
-    for row, ids in zip(prompt, prompts, strict=True):
-        row[: len(ids)] = torch.tensor(ids, device=device)
-    lengths = torch.tensor([len(ids) for ids in prompts], device=device)[:, None]
-    ragged = torch.arange(longest, device=device) < lengths
-    return generate(
+    model: Denoiser, sampler: EntropyBoundSampler, rows: Sequence[_Row], group: _Group
+) -> tuple[list[list[int]], list[int]]:
+    """Tokens and steps of each row.
+
+    A warm canvas holds its draft, `WARM_NOISE` of it replaced by noise, as in training: what the
+    new text contradicts is found again, and what fits it is kept in a few cool steps.
+    """
+    config, device, size = model.config, model.embed_tokens.weight.device, group.canvas_tokens
+    prompt = _padded([row.prompt for row in rows], config.pad_token_id, device)
+    lengths = torch.tensor([len(row.prompt) for row in rows], device=device)[:, None]
+    ragged = torch.arange(prompt.shape[1], device=device) < lengths
+    start = pinned = None
+    if any(row.pinned for row in rows):
+        pinned = _padded([row.pinned for row in rows], FREE, device, size)
+    if group.is_warm:
+        sampler = sampler.with_config(_warm(sampler.config))
+        draft = _padded([row.draft for row in rows], config.pad_token_id, device, size)
+        start = sampler.noised(draft, WARM_NOISE)
+    found = generate(
         model,
         sampler,
         prompt,
         None if bool(ragged.all()) else ragged,
         max_new_tokens=size,
-        canvas_tokens=min(size, MAX_CANVAS),
+        canvas_tokens=size,
+        start=start,
+        pinned=pinned,
         forbidden=(*config.eos_token_ids, config.pad_token_id),
         retire=True,
-    ).tokens
+    )
+    return cast("list[list[int]]", found.tokens.tolist()), cast("list[int]", found.steps.tolist())
+
+
+def _warm(config: SamplerConfig) -> SamplerConfig:
+    """The last steps of a cold start: as many as are left, at their temperatures."""
+    steps = min(WARM_STEPS, config.max_denoising_steps)
+    share = steps / config.max_denoising_steps
+    t_max = config.t_min + (config.t_max - config.t_min) * share
+    return replace(config, max_denoising_steps=steps, t_max=t_max)
+
+
+def _padded(
+    rows: Sequence[Sequence[int]], value: int, device: torch.device, length: int | None = None
+) -> Tensor:
+    """Rows of ids as [B, length] int64, right-padded."""
+    length = length or max(map(len, rows))
+    return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows], device=device)
+
+
+def _joined(pinned: str, text: str) -> str:
+    """The answer, where the model went on inside of the last pinned word without that piece."""
+    if not pinned:
+        return text
+    rest = text[len(pinned) :] if text.startswith(pinned) else ""
+    return pinned + _WORD_REST.sub("", rest) if pinned[-1].isalnum() else pinned + rest

@@ -49,18 +49,28 @@ class DiffusionTranslator:
         for request in requests:
             self.check(request.source, request.target)
         pieces = [_pieces(request) for request in requests]
-        flat = [
-            Request(text, request.source, request.target)
-            for request, texts in zip(requests, pieces, strict=True)
-            for text in texts
-        ]
-        answers = iter(translate(self._model, self._tokenizer, self._sampler, flat))
-        return [" ".join(next(answers) for _ in texts) for texts in pieces]
+        flat = [piece for of_one in pieces for piece in of_one]
+        try:
+            found = translate(self._model, self._tokenizer, self._sampler, flat)
+        except RuntimeError as error:  # a GPU without memory, or one that has failed
+            raise TranslatorError(f"the translator's device failed: {error}") from error
+        answers = iter(found)
+        return [" ".join(next(answers).text for _ in of_one) for of_one in pieces]
 
 
-def _pieces(request: TranslationRequest) -> list[str]:
-    """The sentences of a text, long ones cut as long speech is."""
+def _pieces(request: TranslationRequest) -> list[Request]:
+    """The sentences of a text, long ones cut as long speech is; a live segment is one already."""
+    text, source, target, draft, pinned = (
+        request.text,
+        request.source,
+        request.target,
+        request.draft,
+        request.pinned,
+    )
+    if draft or pinned:
+        return [Request(text, source, target, draft, pinned)]
     words = [Word(text, 0, 0, 1.0) for text in request.text.split()]
     limits = SegmenterConfig(max_words=MAX_WORDS)
     segmenter = Segmenter(limits, request.source, is_written=True)
-    return [segment.text for segment in [*segmenter.push(words), *segmenter.flush()]]
+    segments = [*segmenter.push(words), *segmenter.flush()]
+    return [Request(segment.text, source, target) for segment in segments]

@@ -1,0 +1,71 @@
+"""Live translation with the embedded model: it goes on from drafts and keeps what is pinned."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import surtitle.model.translation as translation
+from surtitle.model.config import load_sampler_config
+from surtitle.model.denoiser import Denoiser
+from surtitle.model.sampler import EntropyBoundSampler
+from surtitle.model.tokenizer import TranslationTokenizer
+from surtitle.model.translation import Answer, Request, translate
+from surtitle.model.weights import load_model
+
+EMBEDDED = Path(translation.__file__).parent / "embedded"
+
+
+@pytest.fixture(scope="module")
+def model() -> Denoiser:
+    return load_model(EMBEDDED)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> TranslationTokenizer:
+    return TranslationTokenizer.load(EMBEDDED)
+
+
+def answer(model: Denoiser, tokenizer: TranslationTokenizer, *requests: Request) -> list[Answer]:
+    sampler = EntropyBoundSampler(
+        load_sampler_config(EMBEDDED), tokenizer.vocab_size, torch.Generator().manual_seed(0)
+    )
+    return translate(model, tokenizer, sampler, requests)
+
+
+def test_a_pinned_beginning_stands_and_is_gone_on_from(
+    model: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    pinned = "Una casa muy vieja"
+    request = Request("my brother has bought a new car", "en", "es", pinned=pinned)
+    (found,) = answer(model, tokenizer, request)
+    assert found.text.startswith(pinned)
+    assert len(found.text) > len(pinned)
+    assert not found.text[len(pinned)].isalnum()  # the last pinned word ends there
+
+
+def test_rows_with_and_without_pins_share_a_batch(
+    model: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    text = "my brother has bought a new car"
+    plain, pinned = answer(
+        model, tokenizer, Request(text, "en", "es"), Request(text, "en", "es", pinned="Una casa")
+    )
+    assert not plain.text.startswith("Una casa")
+    assert pinned.text.startswith("Una casa")
+
+
+def test_a_warm_start_takes_few_steps(model: Denoiser, tokenizer: TranslationTokenizer) -> None:
+    text = "my brother has bought a new car"
+    (cold,) = answer(model, tokenizer, Request(text, "en", "es"))
+    (warm,) = answer(model, tokenizer, Request(text, "en", "es", draft=cold.text))
+    assert 0 < warm.steps <= translation.WARM_STEPS
+    assert set(warm.text.lower().split()) & set(cold.text.lower().split())
+
+
+def test_a_draft_may_be_longer_than_the_text_asks_for(
+    model: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    draft = "una palabra y otra " * 80  # more than the largest canvas
+    (found,) = answer(model, tokenizer, Request("yes", "en", "es", draft=draft))
+    assert found.steps > 0
