@@ -104,11 +104,9 @@ class Session:
 
     async def run(self) -> None:
         """Listen until `stop`; the session's one task. Raises RecognizerError."""
+        terms = tuple(term.source for term in self._config.terms)
+        stream = await asyncio.to_thread(self._recognizer.open_stream, self._config.source, terms)
         try:
-            terms = tuple(term.source for term in self._config.terms)
-            stream = await asyncio.to_thread(
-                self._recognizer.open_stream, self._config.source, terms
-            )
             while not self._stop_wanted or self._waiting:
                 await self._wake.wait()
                 self._wake.clear()
@@ -119,6 +117,7 @@ class Session:
                 await self._finals_done.wait()
         finally:
             self._translations.drop(self._session_id)
+            await asyncio.to_thread(stream.close)
 
     async def _listen(self, stream: RecognizerStream) -> None:
         """Hear everything that waits, also what arrives meanwhile."""

@@ -56,9 +56,7 @@ def main() -> None:
     pairs = _pairs(arguments.tsv, arguments.limit)
     translator = Translator(arguments.checkpoint)
     print(f"{len(pairs)} sentences; {torch.get_num_threads()} threads")
-    print(
-        "| mode | start | erasure | steps per update | ms per update | chrF of the final | words behind |"
-    )
+    print("| mode | start | erasure | steps | ms | chrF of the final | words behind |")
     print("|---|---|---|---|---|---|---|")
     for mode in "free", "fresh", "stable":
         for start in "cold", "warm":

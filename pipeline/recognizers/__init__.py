@@ -26,6 +26,10 @@ class RecognizerStream(Protocol):
         """End the utterance that is open; the stream goes on."""
         ...
 
+    def close(self) -> None:
+        """Give back what the stream holds; it hears no more."""
+        ...
+
 
 class Recognizer(Protocol):
     """Speech to words. One serves any number of files, one after the other, and live streams."""

@@ -34,6 +34,8 @@ class ScriptedStream:
     def flush(self) -> list[Hypothesis]:
         return [self._hypothesis(len(self._words), is_end=True)]
 
+    def close(self) -> None: ...
+
     def _hypothesis(self, end: int, *, is_end: bool = False) -> Hypothesis:
         committed = tuple(self._words[self._committed : end])
         self._committed = max(self._committed, min(end, len(self._words)))
