@@ -23,6 +23,7 @@ WARM_STEPS = 4  # at most, from a draft
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
 _WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
 
+MAX_CANDIDATES = 64  # places where an expression may stand
 SPARE_TOKENS = 8  # of a warm canvas, behind its draft
 
 
@@ -30,7 +31,8 @@ class Request(NamedTuple):
     """A text to translate; languages are ISO 639-1 codes.
 
     `draft` is the translation of an earlier state of the text, from which denoising starts;
-    `pinned` is the beginning that the answer must have, whole words.
+    `pinned` is the beginning that the answer must have, whole words; it will contain each of the
+    `required` expressions.
     """
 
     text: str
@@ -38,6 +40,7 @@ class Request(NamedTuple):
     target: str
     draft: str = ""
     pinned: str = ""
+    required: tuple[str, ...] = ()
 
 
 class Answer(NamedTuple):
@@ -72,6 +75,12 @@ def translate(
                 answers[i] = Answer(_joined(requests[i].pinned, tokenizer.decode(ids)), count)
             done += len(chosen)
             progress(done)
+    for i, request in enumerate(requests):
+        for expression in request.required:
+            if not contains(answers[i].text, expression):
+                answers[i] = _with_expression(
+                    model, tokenizer, sampler, request, answers[i], expression
+                )
     return answers
 
 
@@ -132,6 +141,56 @@ def _answer(
         retire=True,
     )
     return cast("list[list[int]]", found.tokens.tolist()), cast("list[int]", found.steps.tolist())
+
+
+def _with_expression(
+    model: Denoiser,
+    tokenizer: TranslationTokenizer,
+    sampler: EntropyBoundSampler,
+    request: Request,
+    answer: Answer,
+    expression: str,
+) -> Answer:
+    """Put an expression into an answer, where the model finds it most likely.
+
+    1. Candidates: at every place behind the pinned words, before a word, or for one or two.
+    2. One denoising pass over all of them; the best has the highest mean log-probability.
+    3. A few steps from there with the expression pinned, so that its neighbors agree with it.
+    """
+    words, first = answer.text.split(), len(request.pinned.split())
+    candidates = [  # 1
+        (" ".join(words[:at]), " ".join([*words[:at], expression, *words[at + replaced :]]))
+        for replaced in (0, 1, 2)
+        for at in range(first, len(words) - replaced + 1)
+    ][:MAX_CANDIDATES]
+    drafts = [tokenizer.answer(text) for _, text in candidates]
+    size = canvas_tokens(max(map(len, drafts)))
+    drafts = [draft[:size] for draft in drafts]
+    config, device = model.config, model.embed_tokens.weight.device
+    with torch.inference_mode():  # 2
+        prompt = tokenizer.prompt(request.text, request.source, request.target)
+        _, cache = model.encode(torch.tensor([prompt] * len(drafts), device=device))
+        canvas = _padded(drafts, config.pad_token_id, device, size)
+        likelihoods = model.denoise(canvas, cache).log_softmax(dim=-1)
+        likelihoods = likelihoods.gather(-1, canvas[:, :, None])[:, :, 0]
+        is_text = canvas != config.pad_token_id
+        best = int(((likelihoods * is_text).sum(-1) / is_text.sum(-1)).argmax())
+    before, text = candidates[best]  # 3
+    start = len(tokenizer.answer(before)) - 1 if before else 0
+    end = len(tokenizer.answer(f"{before} {expression}".strip())) - 1
+    kept = len(tokenizer.answer(request.pinned)) - 1 if request.pinned else 0
+    pinned = [
+        token if at < kept or start <= at < end else FREE for at, token in enumerate(drafts[best])
+    ]
+    row = _Row(prompt, drafts[best], pinned, _Group(size, is_warm=True))
+    (tokens,), (steps,) = _answer(model, sampler, [row], row.group)
+    found = _joined(request.pinned, tokenizer.decode(tokens))
+    return Answer(found if contains(found, expression) else text, answer.steps + 1 + steps)
+
+
+def contains(text: str, expression: str) -> bool:
+    """Whether an expression stands in a text as whole words, in any case."""
+    return re.search(rf"(?<!\w){re.escape(expression)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _warm(config: SamplerConfig) -> SamplerConfig:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .config import CaptionMode
+from .config import CaptionMode, Term
 from .events import Caption, SourceSegment, TranslationRequest
 from .flicker import MAX_ERASURE, Wording, common_prefix, units, without_end_marks
+from .glossary import contains, required
 
 MIN_DRAFT_WORDS = 3  # of fewer, a translation is a guess
 
@@ -23,9 +24,13 @@ class _Open:
 class CaptionTrack:
     """Translations into one language. Holds the open segments only: they go with their finals."""
 
-    def __init__(self, source: str, language: str, mode: CaptionMode) -> None:
+    def __init__(
+        self, source: str, language: str, mode: CaptionMode, terms: tuple[Term, ...] = ()
+    ) -> None:
         self.language = language
+        self.term_hits = 0  # terms of the glossary in the final captions
         self._source = source
+        self._terms = terms
         self._max_erasure = MAX_ERASURE[mode]
         self._open: dict[int, _Open] = {}
 
@@ -37,7 +42,8 @@ class CaptionTrack:
         """What to translate for this revision, given what is shown by now."""
         opened = self._open.get(segment.segment_id)
         draft, pinned = (opened.draft, opened.wording.pinned) if opened else ("", "")
-        return TranslationRequest(segment.text, self._source, self.language, draft, pinned)
+        terms = required(segment.text, self._terms, self.language)
+        return TranslationRequest(segment.text, self._source, self.language, draft, pinned, terms)
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:
         """Take the translation of `request(segment)`; the caption to show, None if none changes.
@@ -53,6 +59,8 @@ class CaptionTrack:
         opened.hypothesis, opened.draft = hypothesis, translation
         if segment.is_final:
             del self._open[segment.segment_id]
+            terms = required(segment.text, self._terms, self.language)
+            self.term_hits += sum(contains(opened.wording.text, term) for term in terms)
         return (
             caption(segment, self.language, opened.wording) if changed or segment.is_final else None
         )

@@ -99,9 +99,12 @@ CaptionMode = Literal["stable", "fresh"]
 CAPTION_MODES: tuple[CaptionMode, ...] = get_args(CaptionMode)
 
 
+ANY_LANGUAGE = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word or expression of a session's glossary, and its translation in some languages."""
+    """A word or expression of a glossary, and its translation by language or for ANY_LANGUAGE."""
 
     source: str
     targets: dict[str, str]

@@ -84,7 +84,8 @@ class TranslationRequest:
     """One text to translate. Languages are ISO 639-1 codes ("en", "es").
 
     For live captions: `draft` is the last translation of an earlier state of the text, from which
-    the new one starts; `pinned` is the beginning that it must keep, word for word.
+    the new one starts; `pinned` is the beginning that it must keep, word for word. The translation
+    must contain each of the `required` expressions, from the glossary.
     """
 
     text: str
@@ -92,6 +93,7 @@ class TranslationRequest:
     target: str
     draft: str = ""
     pinned: str = ""
+    required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

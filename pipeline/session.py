@@ -29,6 +29,7 @@ class SessionStatus:
     queued: int
     dropped_drafts: int
     heard_ms: int
+    term_hits: int
 
 
 class Session:
@@ -60,7 +61,10 @@ class Session:
             SegmenterConfig(), config.source, is_written=recognizer.is_written, is_live=True
         )
         self._source_track = SourceTrack(config.source, config.mode)
-        self._tracks = [CaptionTrack(config.source, t, config.mode) for t in config.targets]
+        self._tracks = [
+            CaptionTrack(config.source, target, config.mode, config.terms)
+            for target in config.targets
+        ]
         self._last_word: Word | None = None  # of the last final segment
         self._waiting: list[Samples] = []  # audio that the recognizer has not been given
         self._received_samples = 0
@@ -100,6 +104,7 @@ class Session:
             queued=self._translations.queued(self._session_id),
             dropped_drafts=self._dropped_drafts,
             heard_ms=self._heard_ms,
+            term_hits=sum(track.term_hits for track in self._tracks),
         )
 
     async def run(self) -> None:

@@ -40,7 +40,8 @@ def test_only_the_diffusion_translator_and_the_command_reach_the_model() -> None
 
 
 ROWS = [  # inside pipeline/, a row may import its own and earlier ones
-    "events errors audio config subtitle_rules tokens clauses flicker glossary line_breaks cues cue_timing",
+    "events errors audio config subtitle_rules tokens clauses flicker glossary line_breaks cues "
+    "cue_timing",
     "vad stabilizer segmenter written_form caption_track scheduler subtitles recognizers asr",
     "sources sinks translators protocols",
     "translation_loop",

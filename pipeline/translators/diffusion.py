@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import torch
@@ -60,17 +61,10 @@ class DiffusionTranslator:
 
 def _pieces(request: TranslationRequest) -> list[Request]:
     """The sentences of a text, long ones cut as long speech is; a live segment is one already."""
-    text, source, target, draft, pinned = (
-        request.text,
-        request.source,
-        request.target,
-        request.draft,
-        request.pinned,
-    )
-    if draft or pinned:
-        return [Request(text, source, target, draft, pinned)]
+    if request.draft or request.pinned or request.required:
+        return [Request(*astuple(request))]
     words = [Word(text, 0, 0, 1.0) for text in request.text.split()]
     limits = SegmenterConfig(max_words=MAX_WORDS)
     segmenter = Segmenter(limits, request.source, is_written=True)
     segments = [*segmenter.push(words), *segmenter.flush()]
-    return [Request(segment.text, source, target) for segment in segments]
+    return [Request(segment.text, request.source, request.target) for segment in segments]

@@ -69,3 +69,14 @@ def test_a_draft_may_be_longer_than_the_text_asks_for(
     draft = "una palabra y otra " * 80  # more than the largest canvas
     (found,) = answer(model, tokenizer, Request("yes", "en", "es", draft=draft))
     assert found.steps > 0
+
+
+@pytest.mark.parametrize("pinned", ["", "Mi hermano"])
+def test_a_required_expression_is_in_the_answer(
+    model: Denoiser, tokenizer: TranslationTokenizer, pinned: str
+) -> None:
+    text, expression = "my brother has bought a new car", "carro volador"
+    request = Request(text, "en", "es", pinned=pinned, required=(expression,))
+    (found,) = answer(model, tokenizer, request)
+    assert translation.contains(found.text, expression)
+    assert found.text.startswith(pinned)

@@ -1,0 +1,52 @@
+"""A session's glossary: which of its terms a text contains, and what they must become (pure).
+
+A file has one term a line: alone (a name to expect), with its translation for every language
+(`harbor = puerto`), or with one per language (`harbor = es: puerto; de: Hafen`). `#` begins a
+comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .config import ANY_LANGUAGE, Term
+
+_TARGET = re.compile(r"(?:([a-z]{2})\s*:\s*)?(.+)")
+
+
+def parse_terms(text: str) -> tuple[Term, ...]:
+    """The terms of a glossary file. Raises ValueError naming the line."""
+    terms: list[Term] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.partition("#")[0].strip()
+        if not line:
+            continue
+        source, equals, right = (part.strip() for part in line.partition("="))
+        if not source or (equals and not right):
+            raise ValueError(
+                f"line {number} of the terms must be TERM or TERM = TRANSLATION, got {line!r}"
+            )
+        targets: dict[str, str] = {}
+        for part in right.split(";") if right else ():
+            found = _TARGET.fullmatch(part.strip())
+            if found is None:
+                raise ValueError(f"line {number} of the terms has an empty translation: {line!r}")
+            targets[found[1] or ANY_LANGUAGE] = found[2].strip()
+        terms.append(Term(source, targets))
+    return tuple(terms)
+
+
+def required(text: str, terms: Sequence[Term], language: str) -> tuple[str, ...]:
+    """What a translation of `text` must contain: the translations of the terms that are in it."""
+    wanted = (
+        term.targets.get(language) or term.targets.get(ANY_LANGUAGE)
+        for term in terms
+        if contains(text, term.source)
+    )
+    return tuple(dict.fromkeys(target for target in wanted if target))
+
+
+def contains(text: str, expression: str) -> bool:
+    """Whether an expression stands in a text as whole words, in any case."""
+    return re.search(rf"(?<!\w){re.escape(expression)}(?!\w)", text, re.IGNORECASE) is not None

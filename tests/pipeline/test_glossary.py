@@ -1,0 +1,40 @@
+import pytest
+
+from surtitle.pipeline.config import ANY_LANGUAGE, Term
+from surtitle.pipeline.glossary import contains, parse_terms, required
+
+FILE = """
+# names
+Tatiana
+harbor = es: puerto; de: Hafen
+old town=casco antiguo  # everywhere
+"""
+
+
+def test_terms_of_a_file() -> None:
+    assert parse_terms(FILE) == (
+        Term("Tatiana", {}),
+        Term("harbor", {"es": "puerto", "de": "Hafen"}),
+        Term("old town", {ANY_LANGUAGE: "casco antiguo"}),
+    )
+
+
+@pytest.mark.parametrize("line", ["harbor =", "= puerto", "harbor = es: puerto;"])
+def test_a_bad_line_is_named(line: str) -> None:
+    with pytest.raises(ValueError, match="line 2"):
+        parse_terms("Tatiana\n" + line)
+
+
+def test_only_terms_in_the_text_are_required() -> None:
+    terms = parse_terms(FILE)
+    assert required("The Harbor of the old town, Tatiana.", terms, "es") == (
+        "puerto",
+        "casco antiguo",
+    )
+    assert required("harbors everywhere", terms, "es") == ()
+    assert required("the harbor", terms, "fr") == ()
+
+
+def test_an_expression_is_whole_words_in_any_case() -> None:
+    assert contains("El Puerto, por fin", "puerto")
+    assert not contains("puertos", "puerto")
