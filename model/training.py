@@ -343,7 +343,8 @@ def main(argv: Sequence[str]) -> int:
     count = sum(p.numel() for p in model.parameters())
     print(f"{count / 1e6:.1f} M parameters", flush=True)
     if stage == "distill":
-        _write_distilled(model, tokenizer, arguments)
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
+            _write_distilled(model, tokenizer, arguments)
         return 0
     if stage == "export":
         export(model, tokenizer, arguments)

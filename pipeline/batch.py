@@ -12,6 +12,7 @@ from .config import BatchConfig, SegmenterConfig, SubtitleFormat
 from .cues import Cue, Violation, check
 from .errors import MediaError
 from .events import SourceSegment, TranslationRequest, Utterance
+from .glossary import required
 from .recognizers import Recognizer
 from .segmenter import Segmenter
 from .sinks.subtitle_file import write_subtitles
@@ -109,7 +110,12 @@ def transcribe(
         assert transcript is not None, "segments have a language"
         targets = list(transcript.translations)
         requests = [
-            TranslationRequest(segment.text, transcript.language, target)
+            TranslationRequest(
+                segment.text,
+                transcript.language,
+                target,
+                required=required(segment.text, config.terms, target),
+            )
             for target in targets
             for segment in waiting
         ]

@@ -20,6 +20,7 @@ from .batch import Report, subtitle, tracks
 from .cli_translate import add_translator_options
 from .config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig
 from .errors import SurtitleError
+from .glossary import read_terms
 from .recognizers import Recognizer
 from .sources.file import probe_duration_ms
 from .translators import Translator, open_translator
@@ -57,7 +58,10 @@ def add_to(commands: Any) -> None:
         "--asr-model", default="auto", metavar="NAME", help="a Whisper model's name or folder"
     )
     parser.add_argument(
-        "--terms", type=Path, metavar="FILE", help="names and words to expect, one a line"
+        "--terms",
+        type=Path,
+        metavar="FILE",
+        help="glossary: TERM or TERM = TRANSLATION, one a line",
     )
     add_translator_options(parser)
     parser.set_defaults(run=run)
@@ -92,22 +96,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _configs(arguments: argparse.Namespace) -> tuple[BatchConfig, RecognizerConfig]:
+    terms = read_terms(arguments.terms) if arguments.terms else ()
     batch = BatchConfig(
         source=None if arguments.source == "auto" else arguments.source,
         targets=arguments.to,
         formats=arguments.formats,
         bilingual=arguments.bilingual,
         output_dir=arguments.output_dir,
+        terms=terms,
     )
-    terms = _terms(arguments.terms)
-    return batch, RecognizerConfig(arguments.asr, arguments.asr_model, terms)
-
-
-def _terms(path: Path | None) -> tuple[str, ...]:
-    if path is None:
-        return ()
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    expected = tuple(term.source for term in terms)
+    return batch, RecognizerConfig(arguments.asr, arguments.asr_model, expected)
 
 
 def _is_finished(path: Path, config: BatchConfig) -> bool:

@@ -137,7 +137,8 @@ class BatchConfig:
     """What to make of a recording.
 
     Languages are ISO 639-1 codes; `source` None: found out by listening. Files go to `output_dir`,
-    None: beside the recording. `bilingual` adds files with both languages in each cue.
+    None: beside the recording. `bilingual` adds files with both languages in each cue. `terms` are
+    the glossary.
     """
 
     source: str | None = None
@@ -145,6 +146,7 @@ class BatchConfig:
     formats: tuple[SubtitleFormat, ...] = ("srt",)
     bilingual: bool = False
     output_dir: Path | None = None
+    terms: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
         for language in (*self.targets, *([] if self.source is None else [self.source])):

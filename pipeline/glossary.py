@@ -1,4 +1,4 @@
-"""A session's glossary: which of its terms a text contains, and what they must become (pure).
+"""A session's glossary: which of its terms a text contains, and what they must become.
 
 A file has one term a line: alone (a name to expect), with its translation for every language
 (`harbor = puerto`), or with one per language (`harbor = es: puerto; de: Hafen`). `#` begins a
@@ -9,10 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from .config import ANY_LANGUAGE, Term
 
 _TARGET = re.compile(r"(?:([a-z]{2})\s*:\s*)?(.+)")
+
+
+def read_terms(path: Path) -> tuple[Term, ...]:
+    """The terms of a file. Raises OSError, and ValueError naming the file and the line."""
+    try:
+        return parse_terms(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def parse_terms(text: str) -> tuple[Term, ...]:

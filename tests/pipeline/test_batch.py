@@ -7,7 +7,7 @@ import pytest
 
 from surtitle.pipeline.audio import to_ms
 from surtitle.pipeline.batch import subtitle, tracks
-from surtitle.pipeline.config import BatchConfig, VadConfig
+from surtitle.pipeline.config import BatchConfig, Term, VadConfig
 from surtitle.pipeline.errors import MediaError, TranslatorError
 from surtitle.pipeline.events import TranslationRequest, Utterance, Word
 from surtitle.pipeline.recognizers import LanguageGuess
@@ -135,3 +135,10 @@ def test_tracks_without_output_dir_stand_beside_the_recording() -> None:
 def test_config_refuses(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BatchConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_terms_of_the_glossary_are_required_where_they_are_said(tmp_path: Path) -> None:
+    translator = OnlySpanish()
+    terms = (Term("two three", {"es": "dos y tres"}), Term("four", {"es": "cuatro"}))
+    _subtitle(SAMPLE, BatchConfig("en", ("es",), output_dir=tmp_path, terms=terms), translator)
+    assert {request.required for request in translator.batches[0]} == {("dos y tres",)}
