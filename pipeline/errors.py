@@ -4,7 +4,9 @@ SurtitleError
 ├── MediaError          a file that cannot be decoded, or has no audio
 ├── RecognizerError     a recognizer that cannot be loaded or does not know the language
 ├── TranslatorError     a translator that cannot be loaded or does not know the language pair
-└── OutputError         a result that cannot be written
+├── OutputError         a result that cannot be written
+├── DeviceError         a microphone that cannot be opened
+└── RemoteError         a server that cannot be reached, or refuses
 """
 
 
@@ -25,4 +27,12 @@ class TranslatorError(SurtitleError):
 
 
 class OutputError(SurtitleError):
+    pass
+
+
+class DeviceError(SurtitleError):
+    pass
+
+
+class RemoteError(SurtitleError):
     pass
