@@ -43,6 +43,7 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "events errors audio config subtitle_rules tokens clauses flicker glossary line_breaks cues "
     "cue_timing",
     "vad stabilizer segmenter written_form caption_track scheduler subtitles recognizers asr",
+    "resampler",
     "sources sinks translators protocols client",
     "translation_loop",
     "batch session",
