@@ -27,7 +27,8 @@ QUIET_WINDOWS = 5  # 160 ms: longer than the closure of a "p", shorter than most
 class Vad:
     """Cuts a source into utterances as VadConfig says. Holds `max_utterance_ms` of audio at most.
 
-    After `flush` it is as new. A hole between two chunks ends what was spoken before it.
+    After `flush` it is as new. A hole between two chunks ends what was spoken before it. For live
+    speech: `speaking_since` and `spoken` tell of the utterance that is not over yet.
     """
 
     def __init__(self, config: VadConfig) -> None:
@@ -58,6 +59,23 @@ class Vad:
         self._cutter.restart(0)
         self._next_sample = 0
         return utterances
+
+    @property
+    def speaking_since(self) -> int | None:
+        """The sample where the utterance begins that is being spoken; None while nobody speaks."""
+        return self._cutter.speaking_since
+
+    def spoken(self, start_sample: int) -> Samples:
+        """What is being spoken, from `start_sample` on, a copy.
+
+        The utterance that is returned when it is over begins with it, unless it has to be split.
+        """
+        return self._cutter.spoken(start_sample)
+
+    @property
+    def heard_sample(self) -> int:
+        """The end of what has been judged: whole windows."""
+        return self._next_sample - self._rest.size
 
     def _cut(self, samples: Samples) -> list[Utterance]:
         windows = samples.reshape(-1, WINDOW_SAMPLES)
@@ -113,13 +131,38 @@ class Cutter:
             return self._split()  # 4.
         return []
 
+    @property
+    def speaking_since(self) -> int | None:
+        """The sample where the open utterance begins; None where it could still be dropped."""
+        if self._speech_start is None:
+            return None
+        if self._speech_end() - self._speech_start < self._min_speech_windows:
+            return None
+        return self._start_sample + self._padded_start(self._speech_start)
+
+    def spoken(self, start_sample: int) -> Samples:
+        """The open utterance from `start_sample` on, with what its padding would be now."""
+        end = self._speech_end() * WINDOW_SAMPLES + self._pad_samples
+        start = max(0, start_sample - self._start_sample)
+        if self.speaking_since is None or start >= end:
+            return np.zeros(0, np.float32)
+        first = start // WINDOW_SAMPLES
+        samples = np.concatenate([np.zeros(0, np.float32), *self._windows[first:]])
+        return samples[start - first * WINDOW_SAMPLES : end - first * WINDOW_SAMPLES]
+
     def flush(self, padding_samples: int) -> list[Utterance]:
         """Return the speech that is still open. The last `padding_samples` are not real."""
         if self._speech_start is None:
             return []
         if padding_samples:
             self._windows[-1] = self._windows[-1][:-padding_samples]
-        return self._close(self._silence_start or len(self._windows))
+        return self._close(self._speech_end())
+
+    def _speech_end(self) -> int:
+        return len(self._windows) if self._silence_start is None else self._silence_start
+
+    def _padded_start(self, speech_start: int) -> int:
+        return max(0, speech_start * WINDOW_SAMPLES - self._pad_samples)
 
     def _close(self, speech_end: int) -> list[Utterance]:
         utterances = self._utterance(speech_end, self._pad_samples)
@@ -144,7 +187,7 @@ class Cutter:
         if speech_end - self._speech_start < self._min_speech_windows:
             return []
         samples = np.concatenate(self._windows)
-        start = max(0, self._speech_start * WINDOW_SAMPLES - self._pad_samples)
+        start = self._padded_start(self._speech_start)
         samples = samples[start : speech_end * WINDOW_SAMPLES + pad_samples]
         return [Utterance(self._start_sample + start, samples)]
 

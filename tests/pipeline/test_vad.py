@@ -130,6 +130,55 @@ def test_utterances_do_not_depend_on_the_chunks(chunk_samples: int):
         np.testing.assert_array_equal(utterance.samples, audio[utterance.start_sample : end])
 
 
+@pytest.mark.parametrize("chunk_samples", [160, 512, 4000])
+def test_what_is_spoken_becomes_the_utterance(chunk_samples: int):
+    audio = np.concatenate([silence(0.5), speech(1.5), silence(1)])
+    vad = Vad(VadConfig())
+    since: list[int] = []
+    pieces: list[np.ndarray] = []
+    gathered = 0
+    for start in range(0, audio.size, chunk_samples):
+        utterances = vad.push(AudioChunk(start, audio[start : start + chunk_samples]))
+        if utterances:
+            break
+        if vad.speaking_since is not None:
+            since.append(vad.speaking_since)
+            pieces.append(vad.spoken(since[0] + gathered))
+            gathered += pieces[-1].size
+            np.testing.assert_array_equal(vad.spoken(since[0]), np.concatenate(pieces))
+    (utterance,) = utterances
+    assert set(since) == {utterance.start_sample}
+    heard = np.concatenate(pieces)
+    np.testing.assert_array_equal(heard, utterance.samples[: heard.size])
+    assert heard.size >= utterance.samples.size - chunk_samples - WINDOW_SAMPLES
+    assert vad.speaking_since is None
+    assert vad.spoken(0).size == 0
+
+
+def test_a_click_and_silence_are_not_being_spoken():
+    cutter = Cutter(CONFIG)
+    window = np.zeros(WINDOW_SAMPLES, np.float32)
+    for probability in [0, 0, 1, 0, 0, 0, 0, 0]:
+        cutter.push(window, probability)
+        assert cutter.speaking_since is None
+    since: list[int | None] = []
+    for probability in [1, 1, 0, 0, 0, 0]:
+        cutter.push(window, probability)
+        since.append(cutter.speaking_since)
+    assert since == [None, *[6 * WINDOW_SAMPLES] * 4, None]
+
+
+def test_after_a_split_the_rest_is_being_spoken():
+    config = VadConfig(speech_pad_ms=0, min_speech_ms=0, max_utterance_ms=60 * WINDOW_MS)
+    cutter = Cutter(config)
+    utterances: list[Utterance] = []
+    while not utterances:
+        utterances = cutter.push(np.zeros(WINDOW_SAMPLES, np.float32), 1.0)
+    end = utterances[0].samples.size
+    assert cutter.speaking_since == end
+    assert cutter.spoken(end).size == 60 * WINDOW_SAMPLES - end
+
+
 def test_after_flush_it_is_as_new():
     vad = Vad(VadConfig())
     chunk = AudioChunk(0, np.concatenate([silence(0.5), speech(1)]))
