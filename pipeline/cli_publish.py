@@ -14,7 +14,8 @@ from rich.console import Console
 from .audio import SAMPLE_RATE_HZ, to_s16
 from .cli_listen import add_server_options
 from .client import Server, publish
-from .config import CAPTION_MODES, LiveConfig
+from .config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig
+from .glossary import read_terms
 from .sources.file import read_audio
 from .terminal import TerminalView, run_until_interrupted
 
@@ -32,6 +33,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
+    parser.add_argument("--terms", type=Path, metavar="FILE", help="glossary, as for subtitle")
     parser.set_defaults(run=run)
 
 
@@ -39,21 +41,37 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         server = Server(arguments.url, arguments.token)
         targets = tuple(language for language in arguments.to.split(",") if language)
-        config = LiveConfig(arguments.source, targets, arguments.mode)
-    except ValueError as error:
+        terms = read_terms(arguments.terms) if arguments.terms else ()
+        config = LiveConfig(arguments.source, targets, arguments.mode, terms)
+    except (ValueError, OSError) as error:
         print(f"surtitle publish: {error}", file=sys.stderr)
         return 2
-    start = {
-        "room": arguments.room,
+    with TerminalView(Console(), names_languages=bool(targets)) as view:
+        start, audio = _start(arguments.room, config), read_paced(arguments.file)
+        return run_until_interrupted(publish(server, start, audio, view.hear, view.say))
+
+
+def _start(room: str, config: LiveConfig) -> dict[str, Any]:
+    terms = [
+        {
+            "source": term.source,
+            "targets": {
+                language: text
+                for language in config.targets
+                if (text := term.targets.get(language) or term.targets.get(ANY_LANGUAGE))
+            },
+        }
+        for term in config.terms
+    ]
+    return {
+        "room": room,
         "source": config.source,
         "targets": config.targets,
         "mode": config.mode,
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "codec": "pcm_s16le",
+        "terms": terms,
     }
-    with TerminalView(Console(), names_languages=bool(targets)) as view:
-        audio = read_paced(arguments.file)
-        return run_until_interrupted(publish(server, start, audio, view.hear, view.say))
 
 
 async def read_paced(path: Path) -> AsyncIterator[bytes]:

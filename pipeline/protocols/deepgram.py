@@ -76,6 +76,8 @@ class ListenDialect:
     def __init__(
         self, request: ListenRequest, session_id: str, recognizer: str, created: str
     ) -> None:
+        self.config = request.config
+        self.sample_rate_hz = request.sample_rate_hz
         self._request = request
         self._session_id = session_id
         self._created = created
@@ -86,6 +88,9 @@ class ListenDialect:
         self._finalize_wanted = False
         self._spoken: Caption | None = None  # the newest in the language spoken
         self._utterance_ended = True  # as told to the client
+
+    def greeting(self) -> list[str]:
+        return []
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
         """Understand a message; a bad one is answered with an error, and the session goes on."""
@@ -114,7 +119,7 @@ class ListenDialect:
     def encode(self, caption: Caption) -> list[str]:
         """The messages that a caption of the session leads to, in any of its languages."""
         messages: list[str] = []
-        if caption.language == self._request.config.source:
+        if caption.language == self.config.source:
             messages += self._speech_started(caption)
             self._spoken, self._utterance_ended = caption, False
         if caption.language == self._request.language and (
@@ -133,19 +138,20 @@ class ListenDialect:
         self._utterance_ended = True
         return [_message("UtteranceEnd", channel=[0, 1], last_word_end=spoken.end_ms / 1000)]
 
-    def metadata(self) -> str:
+    def farewell(self) -> list[str]:
         """The last message of a session that has been closed as it should."""
-        return _message(
+        metadata = _message(
             "Metadata",
             transaction_key="deprecated",
             request_id=self._session_id,
             sha256=self._sha256.hexdigest(),
             created=self._created,
-            duration=self._sample_count / self._request.sample_rate_hz,
+            duration=self._sample_count / self.sample_rate_hz,
             channels=1,
             models=[self._model_uuid],
             model_info={self._model_uuid: self._model},
         )
+        return [metadata]
 
     def error(self, code: str, message: str) -> str:
         """An error that ends the session."""

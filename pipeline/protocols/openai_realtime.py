@@ -26,10 +26,11 @@ FRAME_MS = 200  # `elapsed_ms` counts in these
 class TranslationDialect:
     """One connection: what the client has asked for, and how far its transcripts have grown.
 
-    Send `created()` first, then what `receive` and `encode` return. `config` is what to listen to,
-    None until the client has named the target language. `check` raises SurtitleError for a pair of
-    languages that cannot be translated.
+    `config` is what to listen to, None until the client has named the target language. `check`
+    raises SurtitleError for a pair of languages that cannot be translated.
     """
+
+    sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(
         self,
@@ -50,14 +51,15 @@ class TranslationDialect:
         self._transcripts: dict[str, _Transcript] = {}
         self._event_numbers = count(1)
 
-    def created(self) -> str:
-        return self._event("session.created", session=self._session())
+    def greeting(self) -> list[str]:
+        return [self._event("session.created", session=self._session())]
 
-    def closed(self) -> str:
-        return self._event("session.closed")
+    def farewell(self) -> list[str]:
+        return [self._event("session.closed")]
 
-    def error(self, code: str, message: str, *, kind: str = "invalid_request_error") -> str:
-        """An error that no message of the client has caused."""
+    def error(self, code: str, message: str) -> str:
+        """An error that ends the session."""
+        kind = "server_error" if code == "internal" else "invalid_request_error"
         return self._event("error", error={"type": kind, "code": code, "message": message})
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
@@ -86,22 +88,24 @@ class TranslationDialect:
             }
             return [Reply(self._event("error", error=error))]
 
-    def encode(self, caption: Caption) -> str | None:
-        """What a caption adds to the transcript in its language, None where it adds nothing.
+    def encode(self, caption: Caption) -> list[str]:
+        """What a caption adds to the transcript in its language, if anything.
 
         Captions come as a stable session publishes them: segment after segment, growing only.
         """
         is_source = caption.language == self._source
         if is_source and self._source_model is None:
-            return None
+            return []
         transcript = self._transcripts.setdefault(caption.language, _Transcript(caption.language))
         delta = transcript.push(caption)
         if not delta:
-            return None
-        name = "input" if is_source else "output"
-        return self._event(
-            f"session.{name}_transcript.delta", delta=delta, elapsed_ms=transcript.elapsed_ms
-        )
+            return []
+        name = f"session.{'input' if is_source else 'output'}_transcript.delta"
+        return [self._event(name, delta=delta, elapsed_ms=transcript.elapsed_ms)]
+
+    def heard(self, heard_ms: int) -> list[str]:
+        """Silence is not told in this format."""
+        return []
 
     def _update(self, session: dict[str, Any]) -> None:
         audio = _object(session.get("audio", {}), "session.audio")

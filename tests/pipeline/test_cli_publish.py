@@ -6,7 +6,9 @@ import pytest
 
 from surtitle.pipeline.audio import to_s16
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.cli_publish import read_paced
+from surtitle.pipeline.cli_publish import _start, read_paced
+from surtitle.pipeline.config import LiveConfig
+from surtitle.pipeline.glossary import read_terms
 from surtitle.pipeline.sources.file import read_audio
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "harbor.flac"
@@ -42,3 +44,14 @@ def test_no_server_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", str(SAMPLE), "--url", "http://127.0.0.1:9"]) == 1
     error = capsys.readouterr().err
     assert "127.0.0.1:9 cannot be reached" in error and "Traceback" not in error
+
+
+def test_the_glossary_is_sent_for_the_languages_wanted(tmp_path: Path) -> None:
+    terms = tmp_path / "terms"
+    terms.write_text("harbor = es: puerto; de: Hafen\nTarifa\nferry = ferry")
+    config = LiveConfig("en", ("es", "fr"), terms=read_terms(terms))
+    assert _start("main", config)["terms"] == [
+        {"source": "harbor", "targets": {"es": "puerto"}},
+        {"source": "Tarifa", "targets": {}},
+        {"source": "ferry", "targets": {"es": "ferry", "fr": "ferry"}},
+    ]

@@ -122,7 +122,8 @@ def test_the_final_after_finalize_says_so() -> None:
 def test_metadata_tells_what_was_received() -> None:
     dialect = listen()
     assert dialect.receive(b"\x01\x02" * 8000) == [Audio(b"\x01\x02" * 8000)]
-    metadata = ListenV1Metadata.model_validate_json(dialect.metadata())
+    (farewell,) = dialect.farewell()
+    metadata = ListenV1Metadata.model_validate_json(farewell)
     assert metadata.duration == 0.5
     assert metadata.sha256 == hashlib.sha256(b"\x01\x02" * 8000).hexdigest()
     assert metadata.request_id == "s-1"
