@@ -19,24 +19,18 @@ def add_to(commands: Any) -> None:
         help="read a room's captions in the terminal",
         description="Shows the captions of a room until Ctrl-C; into a pipe, what is final.",
     )
-    add_server_options(parser, "URL")
+    parser.add_argument("url", metavar="URL", help="for example http://127.0.0.1:8765")
+    add_room_options(parser, "SURTITLE_VIEW_TOKEN")
     parser.add_argument("--lang", default="", metavar="LANGS", help="es or en,es; default: all")
     parser.set_defaults(run=run)
 
 
-def add_server_options(parser: argparse.ArgumentParser, url_option: str) -> None:
-    """`url_option` is "URL" where the address has a place of its own, or "--url"."""
-    if url_option == "URL":
-        parser.add_argument("url", metavar="URL", help="for example http://127.0.0.1:8765")
-    else:
-        parser.add_argument(
-            "--url", default="http://127.0.0.1:8765", metavar="URL", help="default: %(default)s"
-        )
+def add_room_options(parser: argparse.ArgumentParser, token_variable: str) -> None:
     parser.add_argument("--room", default="main", metavar="NAME", help="default: main")
     parser.add_argument(
         "--token",
-        default=os.environ.get("SURTITLE_TOKEN"),
-        help="where the server wants one; default: $SURTITLE_TOKEN",
+        default=os.environ.get(token_variable),
+        help=f"where the server wants one; default: ${token_variable}",
     )
 
 

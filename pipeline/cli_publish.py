@@ -12,13 +12,14 @@ from typing import Any
 from rich.console import Console
 
 from .audio import SAMPLE_RATE_HZ, to_s16
-from .cli_listen import add_server_options
+from .cli_listen import add_room_options
 from .client import Server, publish
 from .config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig
 from .glossary import read_terms
 from .sources.file import read_audio
 from .terminal import TerminalView, run_until_interrupted
 
+LOCAL = "http://127.0.0.1:8765"
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 10  # a tenth of a second
 
 
@@ -29,7 +30,8 @@ def add_to(commands: Any) -> None:
         description="Sends a recording to a room in real time, and shows its captions.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="audio or video")
-    add_server_options(parser, "--url")
+    parser.add_argument("--url", default=LOCAL, metavar="URL", help=f"default: {LOCAL}")
+    add_room_options(parser, "SURTITLE_PUBLISH_TOKEN")
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
