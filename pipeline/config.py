@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -157,3 +158,67 @@ class BatchConfig:
                 raise ValueError(f"a format must be {', '.join(SUBTITLE_FORMATS)}, got {name!r}")
         if self.bilingual and not self.targets:
             raise ValueError("bilingual needs at least one target language")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The secrets of a server: one gives the right to publish and to view, one only to view."""
+
+    publish: str
+    view: str
+
+    def __post_init__(self) -> None:
+        for token in (self.publish, self.view):  # the value of a token is not shown, ever
+            if re.fullmatch("[A-Za-z0-9._~-]{16,200}", token) is None:
+                raise ValueError(
+                    "a token must be 16 to 200 of A-Z a-z 0-9 . _ ~ -; --new-tokens makes good ones"
+                )
+        if self.publish == self.view:
+            raise ValueError("the tokens to publish and to view must differ")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Where the caption server listens, who may use it, and how much of it.
+
+    Without `tokens` everyone may who reaches it, so it then listens on loopback only.
+    `allowed_origins` are web pages of other servers that may connect, like https://example.com.
+    A session stays `resume_s` without its publisher; at the end the open sessions have
+    `shutdown_s` to show their last captions.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    tokens: Tokens | None = None
+    allowed_origins: tuple[str, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    max_message_bytes: int = 1 << 20
+    max_sessions: int = 16
+    max_viewers: int = 2000
+    max_room_viewers: int = 500
+    max_ahead_ms: int = 30_000
+    start_timeout_s: float = 10.0
+    resume_s: float = 30.0
+    shutdown_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.tokens is None and not self.is_loopback:
+            raise ValueError(
+                f"listening on {self.host!r} needs tokens, as others can reach it: start with "
+                "--new-tokens, or set SURTITLE_PUBLISH_TOKEN and SURTITLE_VIEW_TOKEN"
+            )
+        if not 0 <= self.port <= 65_535:
+            raise ValueError(f"the port must be 0 to 65535, got {self.port}")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TLS needs both a certificate and a key: --tls-cert and --tls-key")
+        for origin in self.allowed_origins:
+            if origin != "null" and re.fullmatch(r"https?://[^/\s?#@]+", origin) is None:
+                raise ValueError(f"an origin is like https://example.com, got {origin!r}")
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -6,7 +6,9 @@ SurtitleError
 ├── TranslatorError     a translator that cannot be loaded or does not know the language pair
 ├── OutputError         a result that cannot be written
 ├── DeviceError         a microphone that cannot be opened
-└── RemoteError         a server that cannot be reached, or refuses
+├── RemoteError         a server that cannot be reached, or refuses
+├── RefusedError        a peer that asks a server of ours for what it does not get
+└── StoreError          a store of sessions that cannot be opened
 """
 
 
@@ -35,4 +37,16 @@ class DeviceError(SurtitleError):
 
 
 class RemoteError(SurtitleError):
+    pass
+
+
+class RefusedError(SurtitleError):
+    """`code` is one of the caption protocol's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StoreError(SurtitleError):
     pass

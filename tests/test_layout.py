@@ -45,10 +45,12 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "vad stabilizer segmenter written_form caption_track scheduler subtitles recognizers asr",
     "resampler",
     "sources sinks translators protocols client",
-    "translation_loop",
+    "translation_loop hub store transcript access logs metrics",
     "batch session",
-    "terminal",
-    "cli_translate cli_subtitle cli_listen cli_publish",
+    "rooms",
+    "server",
+    "terminal vendor_conversation",
+    "cli_translate cli_subtitle cli_listen cli_publish cli_serve",
     "cli",
 ]
 
