@@ -1,0 +1,76 @@
+/**
+ * What a page knows of its room. Pure: a state and a message of the protocol make the next state.
+ */
+
+/** So many segments of each language are kept; older ones have long scrolled out. */
+export const MAX_SEGMENTS = 24;
+
+/** `captions` holds the newest segments of each language, oldest first. */
+export const INITIAL = Object.freeze({
+  session: null,
+  isLive: false,
+  source: null,
+  targets: [],
+  captions: {},
+  status: null,
+});
+
+/** Throws for a type of message that the protocol does not have. */
+export function reduce(state, message) {
+  switch (message.type) {
+    case "snapshot":
+      return snapshot(state, message);
+    case "caption":
+      return { ...state, captions: merged(state.captions, [message]) };
+    case "status":
+      return { ...state, status: message };
+    default:
+      throw new TypeError(`the caption protocol has no message of type ${message.type}`);
+  }
+}
+
+function snapshot(state, { session, is_live, source, targets, captions }) {
+  const isSame = session !== null && session === state.session;
+  return {
+    session,
+    isLive: is_live,
+    source,
+    targets: targets ?? [],
+    captions: merged(isSame ? state.captions : {}, captions),
+    status: isSame ? state.status : null,
+  };
+}
+
+/** Captions replace by (segment_id, language), where the revision is higher. */
+function merged(captions, news) {
+  const result = { ...captions };
+  for (const caption of news) {
+    const others = result[caption.language] ?? [];
+    const older = others.find((other) => other.segment_id === caption.segment_id);
+    if (older && (older.is_final || older.revision >= caption.revision)) continue;
+    result[caption.language] = [...others.filter((other) => other !== older), caption]
+      .sort((a, b) => a.segment_id - b.segment_id)
+      .slice(-MAX_SEGMENTS);
+  }
+  return result;
+}
+
+/**
+ * The finals of a language that `after` has and `before` had not, oldest first. What was said before
+ * the page was opened is not new.
+ */
+export function newFinals(before, after, language) {
+  if (before.session === null) return [];
+  const old = before.session === after.session ? finals(before, language) : [];
+  const known = new Set(old.map((caption) => caption.segment_id));
+  return finals(after, language).filter((caption) => !known.has(caption.segment_id));
+}
+
+function finals(state, language) {
+  return (state.captions[language] ?? []).filter((caption) => caption.is_final && caption.text);
+}
+
+/** The language to show: the one wished for, else the first translation, else what is spoken. */
+export function shownLanguage(state, wished) {
+  return wished ?? state.targets[0] ?? state.source;
+}
