@@ -67,6 +67,16 @@ export function readOptions(search) {
   return { options, problems };
 }
 
+/** The query of an overlay's address: the options that differ from what holds without them. */
+export function overlayQuery(options) {
+  const given = OPTIONS.map(({ name, initial }) => [name, initial, String(options[name] ?? "")]);
+  return new URLSearchParams(
+    given
+      .filter(([, initial, text]) => text !== "" && text !== String(initial))
+      .map(([name, , text]) => [name, text]),
+  ).toString();
+}
+
 /** The CSS variables that options set, as [name, value]. */
 export function cssVariables(options) {
   return OPTIONS.filter(({ name, css }) => css && options[name] !== null).map(

@@ -84,7 +84,7 @@ export class CaptionBlock {
   #ruler() {
     const style = getComputedStyle(this.#rows);
     this.#canvas.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
-    const room = this.#rows.clientWidth;
+    const room = this.#track.clientWidth;
     return (text) => Math.ceil(this.#canvas.measureText(text).width) <= room;
   }
 
@@ -92,12 +92,13 @@ export class CaptionBlock {
   #place(lines) {
     const above = Math.max(0, lines.length - this.#lineCount);
     const elements = new Map();
-    for (const line of lines) {
+    lines.forEach((line, index) => {
       const key = line[0].key;
-      const element = this.#shown.get(key) ?? newLine();
+      const element = this.#shown.get(key) ?? document.createElement("div");
+      element.className = index < above ? "line above" : "line";
       fill(element, line);
       elements.set(key, element);
-    }
+    });
     const isSameOrder = [...elements.keys()].join() === [...this.#shown.keys()].join();
     if (!isSameOrder) this.#track.replaceChildren(...elements.values());
     this.#shown = elements;
@@ -154,12 +155,6 @@ export function notice(connection, state, options) {
   );
   if (missing === undefined) return { text: "" };
   return { text: `No captions in "${missing}" here; there are: ${offered.join(", ")}.` };
-}
-
-function newLine() {
-  const element = document.createElement("div");
-  element.className = "line";
-  return element;
 }
 
 /** Change only the words that changed, so that a draft fades into its final. */

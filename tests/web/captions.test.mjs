@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { INITIAL, MAX_SEGMENTS, newFinals, reduce, shownLanguage } from "../../web/overlay/captions.js";
+
+const SNAPSHOT = {
+  type: "snapshot",
+  session: "s-1",
+  sequence: 0,
+  source: "en",
+  targets: ["es"],
+  is_live: true,
+  captions: [],
+};
+const LIVE = reduce(INITIAL, SNAPSHOT);
+
+function caption(fields) {
+  return {
+    type: "caption",
+    sequence: 1,
+    segment_id: 0,
+    revision: 0,
+    language: "es",
+    text: "hola",
+    is_final: false,
+    ...fields,
+  };
+}
+
+function texts(state, language = "es") {
+  return (state.captions[language] ?? []).map(({ text }) => text);
+}
+
+function recorded() {
+  const path = new URL("../../samples/captions.jsonl", import.meta.url);
+  return readFileSync(path, "utf8").trim().split("\n").map(JSON.parse);
+}
+
+test("a higher revision replaces, a lower or equal one does not", () => {
+  let state = reduce(LIVE, caption({ revision: 2, text: "buenas" }));
+  state = reduce(state, caption({ revision: 1, text: "late" }));
+  state = reduce(state, caption({ revision: 2, text: "again" }));
+  assert.deepEqual(texts(state), ["buenas"]);
+  assert.deepEqual(texts(reduce(state, caption({ revision: 3, text: "buenos" }))), ["buenos"]);
+});
+
+test("nothing changes after a final", () => {
+  const state = reduce(LIVE, caption({ revision: 1, text: "fin", is_final: true }));
+  assert.deepEqual(texts(reduce(state, caption({ revision: 9, text: "more" }))), ["fin"]);
+});
+
+test("segments stand in their order, however they arrive", () => {
+  let state = reduce(LIVE, caption({ segment_id: 2, text: "c" }));
+  state = reduce(state, caption({ segment_id: 0, text: "a" }));
+  state = reduce(state, caption({ segment_id: 10, text: "d" }));
+  assert.deepEqual(texts(state), ["a", "c", "d"]);
+});
+
+test("only the newest segments are kept", () => {
+  let state = LIVE;
+  for (let id = 0; id < MAX_SEGMENTS + 5; id++) {
+    state = reduce(state, caption({ segment_id: id, text: String(id) }));
+  }
+  assert.equal(texts(state).length, MAX_SEGMENTS);
+  assert.equal(texts(state)[0], "5");
+});
+
+test("the snapshot of the same session adds what was missed", () => {
+  const state = reduce(LIVE, caption({ text: "uno", is_final: true }));
+  const missed = caption({ segment_id: 1, text: "dos", is_final: true });
+  assert.deepEqual(texts(reduce(state, { ...SNAPSHOT, captions: [missed] })), ["uno", "dos"]);
+});
+
+test("another session starts from nothing", () => {
+  const state = reduce(LIVE, caption({}));
+  assert.deepEqual(texts(reduce(state, { ...SNAPSHOT, session: "s-2" })), []);
+});
+
+test("the state before is left as it was", () => {
+  const before = structuredClone(LIVE);
+  reduce(LIVE, caption({}));
+  assert.deepEqual(LIVE, before);
+});
+
+test("a type that the protocol does not have is an error", () => {
+  assert.throws(() => reduce(LIVE, { type: "captoin" }), /captoin/);
+});
+
+test("new finals are told once, and not those from before the page was opened", () => {
+  const final = caption({ text: "uno", is_final: true });
+  const first = reduce(INITIAL, { ...SNAPSHOT, captions: [final] });
+  assert.deepEqual(newFinals(INITIAL, first, "es"), []);
+  const draft = reduce(first, caption({ segment_id: 1, text: "do" }));
+  assert.deepEqual(newFinals(first, draft, "es"), []);
+  const second = reduce(draft, caption({ segment_id: 1, revision: 1, text: "dos", is_final: true }));
+  assert.deepEqual(newFinals(draft, second, "es").map(({ text }) => text), ["dos"]);
+  assert.deepEqual(newFinals(second, second, "es"), []);
+});
+
+test("the first translation is shown where nothing else is wished", () => {
+  assert.equal(shownLanguage(LIVE, null), "es");
+  assert.equal(shownLanguage(LIVE, "en"), "en");
+  assert.equal(shownLanguage({ ...LIVE, targets: [] }, null), "en");
+});
+
+test("the recorded talk ends with its finals, in both languages", () => {
+  const state = recorded().reduce(reduce, INITIAL);
+  for (const language of ["en", "es"]) {
+    const path = new URL(`../../samples/harbor.${language}.txt`, import.meta.url);
+    const lines = readFileSync(path, "utf8").split("\n").slice(0, 12);
+    assert.deepEqual(texts(state, language), lines);
+    assert.ok(state.captions[language].every(({ is_final }) => is_final));
+  }
+  assert.equal(state.status.type, "status");
+});
+
+test("the recorded talk survives repetition and drafts that are left out", () => {
+  const messages = recorded();
+  const sparse = messages.filter((message, index) => message.is_final !== false || index % 3 === 0);
+  const twice = [...sparse, ...messages];
+  const { captions } = twice.reduce(reduce, INITIAL);
+  assert.deepEqual(captions, messages.reduce(reduce, INITIAL).captions);
+});

@@ -1,0 +1,230 @@
+import { INITIAL, newFinals, reduce } from "../overlay/captions.js";
+import { socketAddress, tokenOf } from "../overlay/connection.js";
+import { CaptionBlock, CaptionLog } from "../overlay/view.js";
+import { Publisher } from "./publisher.js";
+import { microphones, openSound, SoundError } from "./sound.js";
+
+const QUIET_PEAK = 0.004; // about -48 dB: below speech, above the noise of a muted line
+const QUIET_AFTER_MS = 4000;
+
+const byId = (id) => document.getElementById(id);
+const form = byId("settings");
+const token = tokenOf(location.hash);
+const log = new CaptionLog(byId("log"));
+
+let state = INITIAL;
+let logged = INITIAL;
+let running = null; // {publisher, sound}
+let blocks = new Map(); // language -> CaptionBlock
+let level = 0;
+let lastSoundAt = 0;
+let isScheduled = false;
+let warnings = new Map(); // what about -> text
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  start();
+});
+form.addEventListener("input", showViewAddress);
+byId("stop").addEventListener("click", stop);
+addEventListener("hashchange", () => location.reload());
+navigator.mediaDevices?.addEventListener("devicechange", showMicrophones);
+await Promise.all([showLanguages(), showMicrophones()]);
+showViewAddress();
+
+async function start() {
+  const settings = new FormData(form); // before the fields are disabled, which empties them
+  setRunning(true);
+  warnings.clear();
+  warn("sound", null);
+  byId("state").textContent = "Asking for the sound…";
+  try {
+    let publisher = null;
+    const sound = await openSound({
+      kind: settings.get("sound"),
+      deviceId: settings.get("device"),
+      onSamples: (pcm, peak) => {
+        level = peak;
+        if (peak >= QUIET_PEAK) lastSoundAt = performance.now();
+        publisher?.push(pcm);
+        schedule();
+      },
+      onEnd: () => {
+        stop();
+        warn("sound", "The sound has ended: the microphone was unplugged, or the sharing was stopped.");
+      },
+    });
+    lastSoundAt = performance.now();
+    publisher = publish(settings, sound.sampleRate);
+    running = { publisher, sound };
+    publisher.open();
+    showMicrophones(); // their names are known now
+  } catch (error) {
+    setRunning(false);
+    byId("state").textContent = "";
+    if (!(error instanceof SoundError)) throw error;
+    warn("sound", error.message);
+  }
+}
+
+function publish(settings, sampleRate) {
+  return new Publisher({
+    address: socketAddress(document.baseURI, "v1/publish"),
+    token,
+    start: {
+      room: settings.get("room"),
+      source: settings.get("source"),
+      targets: settings.getAll("targets"),
+      mode: settings.get("mode"),
+      sample_rate_hz: sampleRate,
+      codec: "pcm_s16le",
+    },
+    onMessage: hear,
+    onState: showState,
+    onLoss: (seconds) =>
+      warn("loss", `The connection was away for too long: a new session has begun, ${seconds.toFixed(0)} s of sound were lost.`),
+  });
+}
+
+async function stop() {
+  if (running === null) return;
+  const { publisher, sound } = running;
+  running = null;
+  await sound.close();
+  level = 0;
+  publisher.stop();
+  byId("state").textContent = "Finishing the last captions…";
+}
+
+function hear(message) {
+  if (message.type === "started") {
+    state = reduce(state, { ...message, type: "snapshot", is_live: true, captions: [] });
+    showBlocks([message.source, ...message.targets]);
+  } else {
+    state = reduce(state, message);
+  }
+  schedule();
+}
+
+function showState(name, reason) {
+  const texts = {
+    connecting: "Connecting…",
+    live: "Live",
+    lost: "Connection lost. Trying again; nothing is lost for 30 s.",
+    stopped: "Stopped",
+    refused: "",
+  };
+  byId("state").textContent = texts[name];
+  if (name === "refused") {
+    warn("server", `The server refuses: ${reason}`);
+    running?.sound.close();
+    running = null;
+  }
+  if (name === "stopped" || name === "refused") {
+    level = 0;
+    setRunning(false);
+    schedule();
+  }
+}
+
+function setRunning(isRunning) {
+  byId("start").disabled = isRunning;
+  byId("stop").disabled = !isRunning;
+  for (const field of form.querySelectorAll("input, select")) field.disabled = isRunning;
+}
+
+function schedule() {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(() => {
+    isScheduled = false;
+    render();
+  });
+}
+
+function render() {
+  byId("level").value = Math.sqrt(level); // speech then moves about the middle
+  const isQuiet = running !== null && performance.now() - lastSoundAt > QUIET_AFTER_MS;
+  warn("quiet", isQuiet ? "No sound arrives. Is it the right microphone, and not muted?" : null);
+  byId("lag").textContent =
+    running === null || state.status === null
+      ? "not running"
+      : `captions ${(state.status.lag_ms / 1000).toFixed(1)} s behind`;
+  for (const [language, block] of blocks) {
+    block.render(state.captions[language] ?? [], language, state.session);
+  }
+  log.add(newFinals(logged, state, state.source));
+  logged = state;
+}
+
+function warn(about, text) {
+  if (text === null) warnings.delete(about);
+  else warnings.set(about, text);
+  const all = [...warnings.values()].join(" ");
+  if (byId("warning").textContent !== all) byId("warning").textContent = all;
+  byId("warning").hidden = all === "";
+}
+
+function showBlocks(languages) {
+  if ([...blocks.keys()].join() === languages.join()) return;
+  byId("captions").replaceChildren();
+  blocks = new Map(
+    languages.map((language) => [
+      language,
+      new CaptionBlock(byId("captions"), { onResize: schedule }),
+    ]),
+  );
+}
+
+async function showLanguages() {
+  const response = await fetch("v1/languages", {
+    headers: token === null ? {} : { Authorization: `Bearer ${token}` },
+  }).catch(() => null);
+  if (!response?.ok) {
+    warn("server", languagesProblem(response));
+    byId("start").disabled = true;
+    return;
+  }
+  const { source, targets } = await response.json();
+  form.elements.source.replaceChildren(...source.map((code) => new Option(nameOf(code), code)));
+  byId("targets").append(
+    ...targets.map((code) => {
+      const label = document.createElement("label");
+      const box = Object.assign(document.createElement("input"), {
+        type: "checkbox",
+        name: "targets",
+        value: code,
+        checked: targets.length === 1,
+      });
+      label.append(box, nameOf(code));
+      return label;
+    }),
+  );
+}
+
+function languagesProblem(response) {
+  if (response === null) return "The server does not answer. Is it running? Load this page again then.";
+  return [401, 403].includes(response.status)
+    ? "This page needs the right token at the end of its address: /capture#token=…"
+    : `The server answers with status ${response.status}.`;
+}
+
+async function showMicrophones() {
+  const select = form.elements.device;
+  const chosen = select.value;
+  const options = (await microphones()).map(
+    ({ deviceId, label }) => new Option(label || "A microphone", deviceId),
+  );
+  select.replaceChildren(new Option("The usual one", ""), ...options);
+  if (options.some(({ value }) => value === chosen)) select.value = chosen;
+}
+
+function showViewAddress() {
+  const room = form.elements.room.value;
+  const query = new URLSearchParams({ room, page: "black", lines: "4" });
+  byId("view").href = `overlay?${query}${location.hash}`;
+}
+
+function nameOf(code) {
+  return new Intl.DisplayNames(["en"], { type: "language" }).of(code) ?? code;
+}
