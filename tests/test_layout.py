@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TOPS = ("pipeline", "model", "kernels")
 REACHES = {"kernels": set(), "model": {"kernels"}, "pipeline": {"model"}}
+PAGES = sorted(path for path in (ROOT / "web").rglob("*") if path.is_file())
 MODULES = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
 
 
@@ -48,8 +49,9 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "translation_loop hub store transcript access logs metrics",
     "batch session",
     "rooms",
+    "caption_sockets vendor_sockets web_api guard",
     "server",
-    "terminal vendor_conversation",
+    "terminal",
     "cli_translate cli_subtitle cli_listen cli_publish cli_serve",
     "cli",
 ]
@@ -68,8 +70,10 @@ def test_rows_of_the_pipeline() -> None:
 def test_the_wheel_holds_every_folder() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     listed = set(project["tool"]["setuptools"]["packages"])
-    folders = {path.parent for path in MODULES} | {ROOT / top for top in TOPS}
+    folders = {path.parent for path in (*MODULES, *PAGES)} | {ROOT / top for top in TOPS}
     assert listed == {"surtitle." + ".".join(f.relative_to(ROOT).parts) for f in folders}
+    taken = project["tool"]["setuptools"]["package-data"]["*"]
+    assert not [page for page in PAGES if not any(page.match(pattern) for pattern in taken)]
 
 
 def test_top_folders_are_no_packages() -> None:

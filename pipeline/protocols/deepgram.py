@@ -153,7 +153,8 @@ class ListenDialect:
         )
         return [metadata]
 
-    def error(self, code: str, message: str) -> str:
+    @staticmethod
+    def error(code: str, message: str) -> str:
         """An error that ends the session."""
         return _message("Error", variant=code, description=message, message="")
 
