@@ -2,14 +2,14 @@
 PYTHON ?= python3
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test check clean chromium
 
 demo: .venv/.run
 	.venv/bin/surtitle subtitle samples/soup.mp4 --to es --bilingual --asr sphinx \
 		--output-dir out/demo --force
 	@echo; cat out/demo/soup.en-es.srt
 
-test: check
+test: check chromium
 	.venv/bin/python -m pytest -m "not gpu and not slow"
 	.venv/bin/python -m pytest -m "slow and not gpu"
 
@@ -32,6 +32,12 @@ system:
 	@[ "$$(id -u)" = 0 ] || { echo "Missing system package: sudo apt-get install python3-venv"; exit 1; }
 	apt-get update -qq
 	apt-get install -y -qq python3-venv
+
+# For the tests of the pages; without it they are skipped.
+chromium:
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ]; \
+		then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
+		else echo "Missing system package, for the tests of the pages: sudo apt-get install chromium"; fi
 
 .venv/.run: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable .

@@ -52,7 +52,7 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "caption_sockets vendor_sockets web_api guard",
     "server",
     "terminal",
-    "cli_translate cli_subtitle cli_listen cli_publish cli_serve",
+    "cli_translate cli_subtitle cli_listen cli_live cli_publish cli_serve",
     "cli",
 ]
 

@@ -1,6 +1,6 @@
-"""A server of the caption protocol that follows a script: the pages, and rooms that replay captions.
+"""A server of the caption protocol that follows a script, with the pages.
 
-    python tests/web/fake_server.py [PORT]     # replays samples/captions.jsonl at its own pace
+python tests/web/fake_server.py [PORT]     # replays samples/captions.jsonl at its own pace
 """
 
 from __future__ import annotations
@@ -99,12 +99,14 @@ class FakeServer:
         path = urlsplit(request.path).path
         self.paths.append(request.path)
         if path in ("/v1/view", "/v1/publish"):
-            return None if self._open else _response(HTTPStatus.SERVICE_UNAVAILABLE, b"", "text/plain")
+            return (
+                None if self._open else _response(HTTPStatus.SERVICE_UNAVAILABLE, b"", "text/plain")
+            )
         if path == "/v1/languages":
             body = json.dumps({"source": ["en"], "targets": ["es"]}).encode()
             return _response(HTTPStatus.OK, body, "application/json")
         if path == "/v1/qr":
-            body = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M1 1h7v7H1z"/></svg>'
+            body = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>'
             return _response(HTTPStatus.OK, body, "image/svg+xml")
         file = ROOT / "web" / PAGES.get(path, path.removeprefix("/"))
         if not file.is_file():

@@ -1,0 +1,59 @@
+"""A browser for the tests of the pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+Launch = Callable[..., "Browser"]
+SCREENSHOTS = Path(__file__).parents[1] / "out/screenshots"
+QUIET = (
+    "--no-first-run",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+@pytest.fixture(
+    scope="module"
+)  # playwright keeps an event loop running, which others could not have
+def launch() -> Iterator[Launch]:
+    """Start Debian's Chromium with more flags, as often as wanted."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with ExitStack() as stack:
+        playwright = stack.enter_context(sync_playwright())
+
+        def start(*flags: str) -> Browser:
+            browser = playwright.chromium.launch(
+                executable_path=chromium,
+                chromium_sandbox=os.getuid() != 0,  # root cannot have one
+                args=[*QUIET, *flags],
+            )
+            stack.callback(browser.close)
+            return browser
+
+        yield start
+
+
+@pytest.fixture
+def screenshots() -> Path:
+    """Where pictures of the pages go, for people to look at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    return SCREENSHOTS
