@@ -5,6 +5,7 @@ The speech probabilities are those of Silero VAD, whose weights faster-whisper c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,6 +85,14 @@ class Vad:
             for window, probability in zip(windows, self._silero.push(windows), strict=True)
             for utterance in self._cutter.push(window, probability)
         ]
+
+
+def in_windows(chunk: AudioChunk) -> Iterator[AudioChunk]:
+    """The chunk in pieces, of which none completes two windows: for whoever asks what is being
+    spoken, so that the answers do not depend on the chunks."""
+    for offset in range(0, chunk.samples.size, WINDOW_SAMPLES):
+        samples = chunk.samples[offset : offset + WINDOW_SAMPLES]
+        yield AudioChunk(chunk.start_sample + offset, samples)
 
 
 class Cutter:

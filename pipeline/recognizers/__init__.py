@@ -54,6 +54,11 @@ class Recognizer(Protocol):
         """How it likes the utterances of a file to be cut, when nobody waits for each of them."""
         ...
 
+    @property
+    def live_vad(self) -> VadConfig:
+        """How it likes live speech to be cut, where somebody waits for every word."""
+        ...
+
     def guess_language(self, utterance: Utterance) -> LanguageGuess: ...
 
     def recognize(self, utterance: Utterance, language: str) -> list[Word]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -14,12 +15,14 @@ from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
 from . import LanguageGuess
+from .whisper_stream import WhisperStream
 
 # Text is invented where nothing is said, or where the decoder loops. Whisper's own thresholds:
 NO_SPEECH_PROBABILITY = 0.6  # above it, and the text unlikely: silence
 LOG_PROBABILITY = -1.0  # mean per token; below it: decode again, warmer
 COMPRESSION_RATIO = 2.4  # of the text's bytes; above it: a loop; decode again, warmer
 TEMPERATURES = (0.0, 0.2, 0.4)  # one after the other; each is a whole decoding more
+DRAFT_BEAMS, BEAMS = 1, 5  # a draft is thrown away a second later
 SILENCE_AROUND_INVENTION_S = 2.0  # text of odd timing beside so much silence is dropped
 
 MIN_SAMPLES = SAMPLE_RATE_HZ // 10  # in less no word fits, and below 20 ms faster-whisper fails
@@ -54,7 +57,7 @@ class WhisperRecognizer:
     ) -> None:
         compute_type = _compute_type(device)
         self._name = f"Whisper {model_name} ({compute_type} on {device.upper()})"
-        self._hotwords = ", ".join(terms) or None
+        self._terms = terms
         try:
             self._model = WhisperModel(str(folder), device=device, compute_type=compute_type)
         except Exception as error:  # the tokenizer's library raises nothing more precise
@@ -87,6 +90,11 @@ class WhisperRecognizer:
         # it reads them better.
         return VadConfig(min_silence_ms=2000, speech_pad_ms=400)
 
+    @property
+    def live_vad(self) -> VadConfig:
+        # It is decoded again and again while it grows, so that it must not grow long.
+        return VadConfig(min_silence_ms=500, speech_pad_ms=200, max_utterance_ms=15_000)
+
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
         if len(self._languages) == 1:
             return LanguageGuess("en", 1.0)
@@ -102,6 +110,19 @@ class WhisperRecognizer:
         """
         if language not in self._languages:
             raise ValueError(f"{self._name} does not understand {language!r}")
+        return self._transcribe(language, self._terms, utterance, False)
+
+    def open_stream(self, language: str, terms: tuple[str, ...]) -> WhisperStream:
+        """Begin to listen live. The streams share the model, which decodes one after the other."""
+        if language not in self._languages:
+            raise RecognizerError(f"{self._name} does not understand {language!r}")
+        expected = tuple(dict.fromkeys((*terms, *self._terms)))
+        return WhisperStream(partial(self._transcribe, language, expected), language, self.live_vad)
+
+    def _transcribe(
+        self, language: str, terms: tuple[str, ...], utterance: Utterance, is_draft: bool
+    ) -> list[Word]:
+        """Decode once for a draft; otherwise again, where the text is unlikely."""
         if utterance.samples.size < MIN_SAMPLES:
             return []
         try:
@@ -110,12 +131,13 @@ class WhisperRecognizer:
                 language=language,
                 word_timestamps=True,
                 condition_on_previous_text=False,  # else an invented sentence breeds more of them
-                temperature=TEMPERATURES,
+                beam_size=DRAFT_BEAMS if is_draft else BEAMS,
+                temperature=TEMPERATURES[:1] if is_draft else TEMPERATURES,
                 no_speech_threshold=NO_SPEECH_PROBABILITY,
                 log_prob_threshold=LOG_PROBABILITY,
                 compression_ratio_threshold=COMPRESSION_RATIO,
                 hallucination_silence_threshold=SILENCE_AROUND_INVENTION_S,
-                hotwords=self._hotwords,
+                hotwords=", ".join(terms) or None,
             )
             return words_from_segments(segments, utterance)
         except RuntimeError as error:  # a GPU without memory, or without its libraries

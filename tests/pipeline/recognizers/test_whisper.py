@@ -12,9 +12,11 @@ from surtitle.pipeline.asr import open_recognizer
 from surtitle.pipeline.audio import SAMPLE_RATE_HZ
 from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
-from surtitle.pipeline.events import Utterance, Word
+from surtitle.pipeline.events import AudioChunk, Utterance, Word
 from surtitle.pipeline.recognizers.whisper import WhisperRecognizer, words_from_segments
+from surtitle.pipeline.sources.file import read_audio
 
+HARBOR = Path(__file__).parents[3] / "samples" / "harbor.flac"
 STUB = Path(__file__).parents[4] / "shared" / "models" / "whisper-stub-random-int8"
 
 
@@ -129,6 +131,42 @@ def test_terms_are_given_as_hotwords(english_whisper_folder: Path, monkeypatch: 
     monkeypatch.setattr(recognizer._model, "get_prompt", listen)
     recognizer.recognize(utterance(0.5), "en")
     assert set(prompts) == {"Ada, Analytical Engine"}
+
+
+def test_a_stream_decodes_drafts_once_and_the_end_with_care(
+    english_whisper_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recognizer = WhisperRecognizer(
+        english_whisper_folder, model_name="x", device="cpu", terms=("Ada", "Byron")
+    )
+    calls: list[dict[str, object]] = []
+    transcribe = recognizer._model.transcribe
+
+    def listen(samples: np.ndarray, **kwargs: object) -> object:
+        calls.append(kwargs)
+        return transcribe(samples, **kwargs)
+
+    monkeypatch.setattr(recognizer._model, "transcribe", listen)
+    stream = recognizer.open_stream("en", ("Analytical Engine", "Ada"))
+    audio = np.concatenate([chunk.samples for chunk in read_audio(HARBOR)])[: 4 * SAMPLE_RATE_HZ]
+    hypotheses = [
+        hypothesis
+        for start in range(0, audio.size, SAMPLE_RATE_HZ)
+        for hypothesis in stream.push(AudioChunk(start, audio[start : start + SAMPLE_RATE_HZ]))
+    ]
+    hypotheses += stream.flush()
+    stream.close()
+    assert [call["temperature"] for call in calls] == [(0.0,)] * 2 + [(0.0, 0.2, 0.4)]
+    assert {call["hotwords"] for call in calls} == {"Analytical Engine, Ada, Byron"}
+    assert hypotheses[-1].is_end
+    starts_ms = [word.start_ms for h in hypotheses for word in h.committed]
+    assert starts_ms and starts_ms == sorted(starts_ms)
+    assert 0 <= starts_ms[0] and starts_ms[-1] < 4000
+
+
+def test_a_stream_of_an_unknown_language_is_refused(english: WhisperRecognizer):
+    with pytest.raises(RecognizerError, match="does not understand 'de'"):
+        english.open_stream("de", ())
 
 
 def test_damaged_weights_are_reported(english_whisper_folder: Path, tmp_path: Path):
