@@ -95,8 +95,10 @@ class Hub:
     """
 
     def __init__(self, room: str) -> None:
+        self.room = room
         self.viewers: set[Outbox] = set()
-        self._room = room
+        self.empty = asyncio.Event()  # set while nobody reads
+        self.empty.set()
         self._readers: set[Outbox] = set()  # the viewers, and who reads captions only
         self._session: str | None = None
         self._config: LiveConfig | None = None
@@ -138,7 +140,7 @@ class Hub:
         outbox = Outbox(request.languages)
         outbox.put(self._snapshot(outbox, request))
         self.viewers.add(outbox)
-        self._readers.add(outbox)
+        self._add(outbox)
         return outbox
 
     def read(self) -> Outbox:
@@ -146,21 +148,27 @@ class Hub:
         outbox = Outbox()
         for message in self._newest_for(outbox):
             outbox.put(message)
-        self._readers.add(outbox)
+        self._add(outbox)
         return outbox
 
     def leave(self, outbox: Outbox) -> None:
         self.viewers.discard(outbox)
         self._readers.discard(outbox)
+        if not self._readers:
+            self.empty.set()
 
     def close(self, code: int) -> None:
         """Close all connections, when what waits has been sent."""
         for reader in self._readers:
             reader.close(code)
 
+    def _add(self, outbox: Outbox) -> None:
+        self._readers.add(outbox)
+        self.empty.clear()
+
     def _tell_viewers(self) -> None:
         for viewer in self.viewers:
-            viewer.put(self._snapshot(viewer, ViewRequest(self._room)))
+            viewer.put(self._snapshot(viewer, ViewRequest(self.room)))
 
     def _snapshot(self, outbox: Outbox, request: ViewRequest) -> Message:
         missed = self._missed(outbox, request) if request.session is not None else None
@@ -168,7 +176,7 @@ class Hub:
         if not self._is_live and missed is None:
             session, captions = None, []
         text = encode_snapshot(
-            self._room,
+            self.room,
             session,
             self._config if session is not None else None,
             self._sequence,
