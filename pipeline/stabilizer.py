@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .events import Word
 
-EDIT_MS = 150  # so far apart in time, two places differ as much as by a word more or less
+EDIT_MS = 150  # a seam so far from its time is as bad as one word more or less
 
 
 class Agreement(NamedTuple):
