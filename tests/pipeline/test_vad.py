@@ -11,7 +11,7 @@ from faster_whisper.vad import get_vad_model
 from surtitle.pipeline.audio import SAMPLE_RATE_HZ
 from surtitle.pipeline.config import VadConfig
 from surtitle.pipeline.events import AudioChunk, Utterance
-from surtitle.pipeline.vad import WINDOW_MS, WINDOW_SAMPLES, Cutter, Silero, Vad
+from surtitle.pipeline.vad import WINDOW_MS, WINDOW_SAMPLES, Cutter, Silero, Vad, in_windows
 
 CONFIG = VadConfig(
     min_silence_ms=4 * WINDOW_MS, speech_pad_ms=2 * WINDOW_MS, min_speech_ms=2 * WINDOW_MS
@@ -153,6 +153,17 @@ def test_what_is_spoken_becomes_the_utterance(chunk_samples: int):
     assert heard.size >= utterance.samples.size - chunk_samples - WINDOW_SAMPLES
     assert vad.speaking_since is None
     assert vad.spoken(0).size == 0
+
+
+@pytest.mark.parametrize("sample_count", [0, 1, 512, 513, 1600])
+def test_pieces_join_to_the_chunk(sample_count: int):
+    samples = np.arange(sample_count, dtype=np.float32)
+    pieces = list(in_windows(AudioChunk(7, samples)))
+    assert [piece.start_sample for piece in pieces] == list(range(7, 7 + sample_count, 512))
+    assert all(0 < piece.samples.size <= WINDOW_SAMPLES for piece in pieces)
+    np.testing.assert_array_equal(
+        np.concatenate([samples[:0], *(piece.samples for piece in pieces)]), samples
+    )
 
 
 def test_a_click_and_silence_are_not_being_spoken():
