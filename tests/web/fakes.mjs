@@ -32,6 +32,7 @@ export class FakeClock {
 export function fakeSockets() {
   const opened = [];
   class Socket {
+    readyState = 1;
     bufferedAmount = 0;
     sent = [];
     isClosed = false;

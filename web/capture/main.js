@@ -18,6 +18,7 @@ let running = null; // {publisher, sound}
 let blocks = new Map(); // language -> CaptionBlock
 let level = 0;
 let lastSoundAt = 0;
+let lost = 0; // seconds of sound
 let isScheduled = false;
 let warnings = new Map(); // what about -> text
 
@@ -36,6 +37,7 @@ async function start() {
   const settings = new FormData(form); // before the fields are disabled, which empties them
   setRunning(true);
   warnings.clear();
+  lost = 0;
   warn("sound", null);
   byId("state").textContent = "Asking for the sound…";
   try {
@@ -81,8 +83,10 @@ function publish(settings, sampleRate) {
     },
     onMessage: hear,
     onState: showState,
-    onLoss: (seconds) =>
-      warn("loss", `The connection was away for too long: a new session has begun, ${seconds.toFixed(0)} s of sound were lost.`),
+    onLoss: (seconds) => {
+      lost += seconds;
+      warn("loss", `${Math.ceil(lost)} s of sound were left out: the server was away, or does not keep up.`);
+    },
   });
 }
 

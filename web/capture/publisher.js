@@ -5,65 +5,87 @@
 
 import { growingWaits, subprotocols } from "../overlay/connection.js";
 
-const KEPT_S = 30; // so long the server keeps a session, too
+const KEPT_S = 30; // of audio that waits
+const MOST_AHEAD_S = 25; // of what the server has heard; it refuses to be 30 s behind
 const MOST_UNSENT_BYTES = 256 * 1024; // what may wait in the socket; the rest waits here
+const OPEN = 1; // a WebSocket's readyState
 
-/** Audio that may have to be sent again, 30 s at most; samples count from the session's start. */
-export class AudioBuffer {
-  #pieces = [];
-  #start = 0;
+/**
+ * Audio on its way: what waits to be sent, 30 s at most, and what was sent and may have to be sent
+ * again. Samples count from the start of the session, in the order in which they were sent.
+ */
+export class AudioQueue {
   #most;
-  end = 0;
+  #waiting = [];
+  #waitingCount = 0;
+  #sent = [];
+  #sentFrom = 0;
+  sentTo = 0;
 
   constructor(sampleRate) {
     this.#most = KEPT_S * sampleRate;
   }
 
-  /** The first sample that is still held. */
-  get start() {
-    return this.#start;
+  get isEmpty() {
+    return this.#waitingCount === 0;
   }
 
+  /** Return how many samples, the oldest that wait, were dropped for it. */
   push(piece) {
-    this.#pieces.push(piece);
-    this.end += piece.length;
-    while (this.end - this.#start > this.#most) this.#start += this.#pieces.shift().length;
+    this.#waiting.push(piece);
+    this.#waitingCount += piece.length;
+    let dropped = 0;
+    while (this.#waitingCount - dropped > this.#most) dropped += this.#waiting.shift().length;
+    this.#waitingCount -= dropped;
+    return dropped;
   }
 
-  /** Let go of pieces that lie before a sample. */
-  forget(sample) {
-    while (this.#pieces.length > 0 && this.#start + this.#pieces[0].length <= sample) {
-      this.#start += this.#pieces.shift().length;
+  /** The next piece to send, or null. */
+  take() {
+    const piece = this.#waiting.shift();
+    if (piece === undefined) return null;
+    this.#waitingCount -= piece.length;
+    this.#sent.push(piece);
+    this.sentTo += piece.length;
+    return piece;
+  }
+
+  /** Let go of what the server has heard. */
+  confirm(sample) {
+    while (this.#sent.length > 0 && this.#sentFrom + this.#sent[0].length <= sample) {
+      this.#sentFrom += this.#sent.shift().length;
     }
   }
 
-  /** The rest of the piece that holds a sample, or null at the end. */
-  at(sample) {
-    let start = this.#start;
-    for (const piece of this.#pieces) {
-      if (sample < start + piece.length) return piece.subarray(Math.max(0, sample - start));
-      start += piece.length;
-    }
-    return null;
+  /** What was sent from a sample on waits again. */
+  rewind(sample) {
+    this.confirm(sample);
+    const [first, ...others] = this.#sent;
+    const again = first === undefined ? [] : [first.subarray(Math.max(0, sample - this.#sentFrom)), ...others];
+    this.#waiting.unshift(...again);
+    this.#waitingCount += again.reduce((sum, piece) => sum + piece.length, 0);
+    this.#sent = [];
+    this.#sentFrom = this.sentTo = sample;
   }
 
-  /** Count anew from here: what is held becomes the beginning of another session. */
-  rebase() {
-    this.end -= this.#start;
-    this.#start = 0;
+  /** All that is held waits for another session. */
+  restart() {
+    this.rewind(this.#sentFrom);
+    this.#sentFrom = this.sentTo = 0;
   }
 }
 
 /**
  * `onState` hears "connecting", "live", "lost" (another try follows), "stopped", or "refused" with
- * the server's words. `onLoss` hears that another session begins, and how many seconds of audio
- * were lost between the two.
+ * the server's words. `onLoss` hears the seconds of audio that had to be left out: the connection
+ * was away for long, or the server hears more slowly than people speak. `onMessage` hears `started`
+ * again when the session had to be replaced by another.
  */
 export class Publisher {
   #options;
   #socket = null;
-  #buffer;
-  #next = null; // the sample to send next; null while the server has not said where to begin
+  #queue;
+  #isReady = false; // the server has said where to begin, and was not told to stop
   #resume = null;
   #heard = 0; // samples that the server has confirmed
   #isStopping = false;
@@ -82,7 +104,7 @@ export class Publisher {
     random = Math.random,
   }) {
     this.#options = { address, token, start, onMessage, onState, onLoss, clock, Socket, random };
-    this.#buffer = new AudioBuffer(start.sample_rate_hz);
+    this.#queue = new AudioQueue(start.sample_rate_hz);
     this.#waits = growingWaits(random);
   }
 
@@ -99,15 +121,16 @@ export class Publisher {
 
   /** Take 16-bit samples; they are kept until they could be sent. */
   push(piece) {
-    this.#buffer.push(piece);
+    const dropped = this.#queue.push(piece);
+    if (dropped > 0) this.#options.onLoss(dropped / this.#options.start.sample_rate_hz);
     this.#pump();
   }
 
   /** Send what is left and end the session; "stopped" follows when its last captions are there. */
   stop() {
     this.#isStopping = true;
-    if (this.#next === null) this.close();
-    else this.#pump();
+    if (this.#isReady) this.#pump();
+    else this.close();
   }
 
   close(state = "stopped", reason = undefined) {
@@ -132,59 +155,44 @@ export class Publisher {
         return this.#fail(message);
       case "status":
         this.#heard = Math.floor((message.heard_ms * this.#options.start.sample_rate_hz) / 1000);
-        this.#buffer.forget(this.#heard);
+        this.#queue.confirm(this.#heard);
+        this.#pump();
     }
+    this.#waits = growingWaits(this.#options.random);
     this.#options.onMessage(message);
   }
 
   #go(started) {
-    const { onMessage, onState, random } = this.#options;
-    const isResumed = this.#resume !== null;
+    if (this.#resume === null) this.#queue.restart();
+    else this.#queue.rewind(started.received_samples);
     this.#resume = started.resume;
-    this.#waits = growingWaits(random);
-    if (isResumed && started.received_samples < this.#buffer.start) {
-      return this.#startAnew(this.#buffer.start - started.received_samples);
-    }
-    if (!isResumed) this.#buffer.rebase();
-    this.#next = started.received_samples;
-    onState("live");
-    onMessage(started);
+    this.#isReady = true;
+    this.#options.onState("live");
+    this.#options.onMessage(started);
     this.#pump();
   }
 
   #fail({ code, message }) {
-    if (code === "unknown_session" && this.#resume !== null) {
-      return this.#startAnew(this.#buffer.start - this.#heard);
-    }
     if (code === "too_fast" || code === "internal") return; // the server closes; then we resume
-    this.close("refused", message);
-  }
-
-  /** The session cannot go on: begin another with the audio that is held. */
-  #startAnew(lostSamples) {
-    const { start, onLoss } = this.#options;
+    if (code !== "unknown_session") return this.close("refused", message);
     if (this.#isStopping) return this.close();
-    onLoss(Math.max(0, lostSamples) / start.sample_rate_hz);
-    this.#resume = null;
+    this.#resume = null; // the session is over: begin another
     this.#heard = 0;
     this.#abandon();
     this.open();
   }
 
   #pump() {
-    if (this.#next === null) return;
-    if (this.#next < this.#buffer.start) {
-      return this.#startAnew(this.#buffer.start - this.#next); // a network slower than speech
-    }
-    while (this.#socket.bufferedAmount < MOST_UNSENT_BYTES) {
-      const piece = this.#buffer.at(this.#next);
+    if (!this.#isReady || this.#socket.readyState !== OPEN) return;
+    const most = this.#heard + MOST_AHEAD_S * this.#options.start.sample_rate_hz;
+    while (this.#queue.sentTo < most && this.#socket.bufferedAmount < MOST_UNSENT_BYTES) {
+      const piece = this.#queue.take();
       if (piece === null) break;
       this.#socket.send(piece);
-      this.#next += piece.length;
     }
-    if (this.#isStopping && this.#next === this.#buffer.end) {
+    if (this.#isStopping && this.#queue.isEmpty) {
       this.#socket.send(JSON.stringify({ type: "stop" }));
-      this.#next = null;
+      this.#isReady = false;
     }
   }
 
@@ -198,7 +206,7 @@ export class Publisher {
   #abandon() {
     const socket = this.#socket;
     this.#socket = null;
-    this.#next = null;
+    this.#isReady = false;
     if (socket === null) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
