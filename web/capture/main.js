@@ -53,7 +53,7 @@ async function start() {
       },
       onEnd: () => {
         stop();
-        warn("sound", "The sound has ended: the microphone was unplugged, or the sharing was stopped.");
+        warn("sound", "The sound has ended: unplugged, or no longer shared.");
       },
     });
     lastSoundAt = performance.now();
@@ -85,7 +85,7 @@ function publish(settings, sampleRate) {
     onState: showState,
     onLoss: (seconds) => {
       lost += seconds;
-      warn("loss", `${Math.ceil(lost)} s of sound were left out: the server was away, or does not keep up.`);
+      warn("loss", `${Math.ceil(lost)} s of sound were left out: the server was away, or is too slow.`);
     },
   });
 }
@@ -207,7 +207,7 @@ async function showLanguages() {
 }
 
 function languagesProblem(response) {
-  if (response === null) return "The server does not answer. Is it running? Load this page again then.";
+  if (response === null) return "The server does not answer. Start it, then load this page again.";
   return [401, 403].includes(response.status)
     ? "This page needs the right token at the end of its address: /capture#token=…"
     : `The server answers with status ${response.status}.`;

@@ -60,8 +60,8 @@ export class AudioQueue {
   /** What was sent from a sample on waits again. */
   rewind(sample) {
     this.confirm(sample);
-    const [first, ...others] = this.#sent;
-    const again = first === undefined ? [] : [first.subarray(Math.max(0, sample - this.#sentFrom)), ...others];
+    const again = this.#sent;
+    if (again.length > 0) again[0] = again[0].subarray(Math.max(0, sample - this.#sentFrom));
     this.#waiting.unshift(...again);
     this.#waitingCount += again.reduce((sum, piece) => sum + piece.length, 0);
     this.#sent = [];

@@ -7,7 +7,8 @@ export class SoundError extends Error {}
 
 const MICROPHONE_HELP = {
   NotAllowedError:
-    "The browser does not let this page use the microphone. Allow it beside the page's address, then start again.",
+    "The browser does not let this page use the microphone. " +
+    "Allow it beside the page's address, then start again.",
   NotFoundError: "There is no microphone. Plug one in, then start again.",
   NotReadableError: "The microphone cannot be used. Does another program hold it?",
   OverconstrainedError: "The chosen microphone is gone. Choose another one.",
@@ -64,12 +65,16 @@ async function useMicrophone(deviceId) {
 async function shareTab() {
   requireDevices();
   if (!navigator.mediaDevices.getDisplayMedia) {
-    throw new SoundError("This browser cannot share a tab's sound. Chrome and Edge on a computer can.");
+    throw new SoundError(
+      "This browser cannot share a tab's sound. Chrome and Edge on a computer can.",
+    );
   }
   const stream = await chooseTab();
   if (stream.getAudioTracks().length === 0) {
     stream.getTracks().forEach((track) => track.stop());
-    throw new SoundError("The tab was shared without its sound. Start again, and switch on “Also share tab audio”.");
+    throw new SoundError(
+      "The tab was shared without its sound. Start again, and switch on “Also share tab audio”.",
+    );
   }
   return stream;
 }
@@ -92,6 +97,7 @@ async function chooseTab() {
 function requireDevices() {
   if (navigator.mediaDevices) return;
   throw new SoundError(
-    "Browsers give sound only to pages that came by https:// or from this computer itself (http://localhost). Open this page that way.",
+    "Browsers give sound only to pages that came by https:// or from this computer itself " +
+      "(http://localhost). Open this page that way.",
   );
 }

@@ -56,8 +56,8 @@ function merged(captions, news) {
 }
 
 /**
- * The finals of a language that `after` has and `before` had not, oldest first. What was said before
- * the page was opened is not new.
+ * The finals of a language that `after` has and `before` had not, oldest first. What was said
+ * before the page was opened is not new.
  */
 export function newFinals(before, after, language) {
   if (before.session === null) return [];

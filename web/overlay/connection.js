@@ -10,7 +10,7 @@ const SILENCE_MS = 10_000; // a live room has a status each second
 /** Error codes of the protocol after which asking again would not help. */
 const REFUSALS = new Set(["bad_request", "unauthorized", "unsupported_language"]);
 
-/** Yield waits in ms that double, each shortened by chance so that many pages do not come at once. */
+/** Yield waits in ms that double, each shortened by chance: many pages are not to come at once. */
 export function* growingWaits(random = Math.random) {
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
     yield wait * (0.5 + random() / 2);

@@ -145,7 +145,7 @@ export function notice(connection, state, options) {
       return {
         text: connection.hasBeenOpen
           ? "Connection lost. Trying again…"
-          : "No connection. Is the server running, and the token in this address right? Trying again…",
+          : "No connection. Does the server run, and is this address's token right? Trying again…",
       };
   }
   if (!state.isLive) return { text: `Room ${options.room}: nobody speaks yet.`, passing: true };

@@ -1,0 +1,182 @@
+"""The whole way: a browser's microphone, the server, and two browsers that read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+import pytest
+
+from surtitle.pipeline.audio import SAMPLE_RATE_HZ
+from surtitle.pipeline.sources.file import read_audio
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+SPOKEN_S = 21  # five sentences of the recording
+PATIENCE_MS = 240_000  # a busy machine needs minutes to load the recognizer
+
+
+class Cable:
+    """A TCP connection to a server on loopback that can be cut."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self.port = 0
+
+    @contextmanager
+    def laid(self) -> Iterator[Cable]:
+        is_ready = threading.Event()
+        work = threading.Thread(target=self._loop.run_until_complete, args=[self._run(is_ready)])
+        work.start()
+        try:
+            assert is_ready.wait(10), "the cable cannot be laid"
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            work.join()
+            self._loop.close()
+
+    def cut(self) -> None:
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _run(self, is_ready: threading.Event) -> None:
+        server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        is_ready.set()
+        await self._stop.wait()
+        server.close()
+        self._cut()
+        await asyncio.sleep(0.1)  # for the connections to notice
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        self._writers |= {writer, far_writer}
+        try:
+            await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer))
+        finally:
+            self._writers -= {writer, far_writer}
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@pytest.fixture
+def server_port(tmp_path: Path) -> Iterator[int]:
+    """`surtitle serve` with what is embedded: PocketSphinx, and the small translator."""
+    arguments = ["serve", "--port", "0", "--asr", "sphinx", "--store", str(tmp_path / "s.sqlite")]
+    command = [sys.executable, "-m", "surtitle.pipeline.cli", *arguments]
+    log = (tmp_path / "server.log").open("w+")
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with (
+        closing(log),
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            line = next((line for line in process.stdout if line.startswith("Speak:")), None)
+            assert line is not None, (tmp_path / "server.log").read_text()
+            found = re.search(r":(\d+)/capture", line)
+            assert found is not None, line
+            yield int(found[1])
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    """The beginning of the sample recording as a WAV file."""
+    path = tmp_path / "voice.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        for chunk in read_audio(ROOT / "samples/harbor.flac"):
+            file.writeframes((chunk.samples * 32767).astype("<i2").tobytes())
+            if chunk.start_sample > SPOKEN_S * SAMPLE_RATE_HZ:
+                break
+    return path
+
+
+def _finals(page: Page) -> list[str]:
+    return page.locator("#log p").all_text_contents()
+
+
+def _get(url: str) -> Any:
+    with urlopen(url, timeout=10) as response:
+        return json.load(response)
+
+
+def test_speech_is_read_in_two_languages_though_connections_break(
+    launch: Callable[..., Browser], server_port: int, voice: Path, screenshots: Path
+) -> None:
+    browser = launch(
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={voice}%noloop",
+    )
+    direct = f"http://127.0.0.1:{server_port}"
+    with Cable(server_port).laid() as cable:
+        base = f"http://127.0.0.1:{cable.port}"
+        spanish, english, speaker = (browser.new_page() for _ in range(3))
+        spanish.goto(f"{base}/overlay?lang=es")
+        english.goto(f"{base}/overlay?lang=en")
+        speaker.goto(f"{base}/capture")
+        speaker.get_by_text("Spanish").wait_for()
+        speaker.get_by_role("button", name="Start").click()
+        live = speaker.get_by_text("Live", exact=True)
+        live.wait_for(timeout=PATIENCE_MS)
+
+        english.locator("#log p").first.wait_for(state="attached", timeout=PATIENCE_MS)
+        cable.cut()
+        live.wait_for(timeout=PATIENCE_MS)  # resumed
+        market = english.locator("#log p").filter(has_text="market")
+        market.wait_for(state="attached", timeout=PATIENCE_MS)
+        speaker.screenshot(path=screenshots / "end-to-end-speaker.png", full_page=True)
+        spanish.screenshot(path=screenshots / "end-to-end-spanish.png")
+        speaker.get_by_role("button", name="Stop").click()
+        speaker.get_by_text("Stopped", exact=True).wait_for(timeout=PATIENCE_MS)
+
+        (session,) = _get(f"{direct}/v1/sessions")["sessions"]
+        for page, language in ((english, "en"), (spanish, "es")):
+            kept = _get(
+                f"{direct}/v1/sessions/{session['id']}/transcript?format=json&lang={language}"
+            )
+            wanted = [cue["text"] for cue in kept["captions"]]
+            page.wait_for_function(
+                "count => document.querySelectorAll('#log p').length >= count", arg=len(wanted)
+            )
+            assert _finals(page) == wanted
+        heard = set(" ".join(_finals(english)).lower().replace(".", "").replace(",", "").split())
+        said = (ROOT / "samples/harbor.en.txt").read_text(encoding="utf-8").splitlines()[:4]
+        words = set(" ".join(said).lower().replace(".", "").replace(",", "").split())
+        assert len(words & heard) > 0.8 * len(words), heard
