@@ -7,11 +7,10 @@ from hmac import compare_digest
 from typing import Literal
 from urllib.parse import urlsplit
 
-from .config import ServerConfig
+from .config import ServerConfig, is_loopback
 from .protocols.captions import TOKEN_PREFIX
 
 Right = Literal["publish", "view"]
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -42,7 +41,7 @@ class Access:
         """
         if self._tokens is not None:
             return True
-        return host_and_port(f"http://{headers.get('host', '')}")[0] in LOOPBACK_NAMES
+        return is_loopback(host_and_port(f"http://{headers.get('host', '')}")[0] or "")
 
     def allows_origin(self, headers: Mapping[str, str]) -> bool:
         """Whether the page that opens a WebSocket is ours or allowed; programs name none."""

@@ -179,7 +179,7 @@ class Rooms:
     def resume(self, key: str) -> LiveSession:
         """The session that waits for a publisher with this key. Raises RefusedError."""
         for live in self._live.values():
-            if secrets.compare_digest(live.resume_key.encode(), key.encode()):
+            if secrets.compare_digest(live.resume_key.encode(), key.encode(errors="replace")):
                 return live
         raise RefusedError(
             "unknown_session",

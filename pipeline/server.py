@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from .access import Access
@@ -95,7 +95,7 @@ async def open_server(
 
 
 def listen(config: ServerConfig) -> socket.socket:
-    """The socket to serve on. Raises SurtitleError."""
+    """The socket to serve on; who connects before waits. Raises SurtitleError."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         listening = socket.create_server((config.host, config.port), family=family, backlog=1024)
@@ -137,7 +137,7 @@ def _routes(
         _page("/", pages / "index.html"),
         _page("/overlay", pages / "overlay" / "index.html"),
         _page("/capture", pages / "capture" / "index.html"),
-        Mount("/", StaticFiles(directory=pages)),
+        Route("/{path:path}", StaticFiles(directory=pages)),  # a Mount would catch WebSockets too
     ]
 
 

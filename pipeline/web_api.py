@@ -89,8 +89,15 @@ class WebApi:
     async def qr(self, request: Request) -> Response:
         """A QR code of an address of this server, and of no other: it is not a service for all."""
         text = request.query_params.get("text", "")
-        asked, ours = host_and_port(text), host_and_port(f"http://{request.headers['host']}")
-        is_ours = asked[0] is not None and asked[0] == ours[0] and text.startswith("http")
+        asked, ours = (
+            host_and_port(text),
+            host_and_port(f"http://{request.headers.get('host', '')}"),
+        )
+        is_ours = (
+            asked[0] is not None
+            and asked[0] == ours[0]
+            and text.startswith(("http://", "https://"))
+        )
         if not is_ours or len(text) > MAX_QR_CHARS:
             return _refusal(RefusedError("bad_request", "text must be an address of this server"))
         svg = io.BytesIO()

@@ -39,14 +39,23 @@ def test_without_tokens_all_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost:8765", "127.0.0.1:8765", "127.0.0.1", "[::1]:9000", "LOCALHOST"]
+    "host",
+    ["localhost:8765", "127.0.0.1:8765", "127.0.0.1", "[::1]:9000", "127.0.0.2", "LOCALHOST"],
 )
 def test_a_host_that_is_ours(host: str) -> None:
     assert OPEN.allows_host({"host": host})
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example:8765", "127.0.0.1.evil.example", "localhost@evil.example", "", "[::1"]
+    "host",
+    [
+        "evil.example:8765",
+        "127.0.0.1.evil.example",
+        "localhost@evil.example",
+        "192.168.1.5",
+        "",
+        "[::1",
+    ],
 )
 def test_a_host_that_was_rebound(host: str) -> None:
     assert not OPEN.allows_host({"host": host})

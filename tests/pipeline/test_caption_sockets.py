@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +15,17 @@ from websockets.exceptions import ConnectionClosed
 from surtitle.pipeline.config import Tokens
 from surtitle.pipeline.events import Caption
 
-from .conftest import (
+from .serving import (
     RATE_HZ,
     START,
     WORD_PCM,
     WORDS,
-    Serve,
     Served,
     ask,
     read,
     read_final,
     read_until,
+    serve,
     speak,
 )
 
@@ -45,7 +46,7 @@ async def refused(connection: ClientConnection) -> tuple[str, str]:
     return message["code"], message["message"]
 
 
-def test_speech_becomes_captions_for_publisher_and_viewer(serve: Serve) -> None:
+def test_speech_becomes_captions_for_publisher_and_viewer(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         async with served.view("room=hall&lang=es") as viewer:
             empty = await read(viewer)
@@ -69,10 +70,10 @@ def test_speech_becomes_captions_for_publisher_and_viewer(serve: Serve) -> None:
             await publisher.wait_closed()
             assert publisher.close_code == 1000
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_flush_ends_the_segment(serve: Serve) -> None:
+def test_flush_ends_the_segment(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, _ = await served.publish(targets=[])
         await speak(publisher, 3)
@@ -80,10 +81,10 @@ def test_flush_ends_the_segment(serve: Serve) -> None:
         assert (await read_final(publisher, "en"))["segment_id"] == 0
         await publisher.close()
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_status_comes_each_second(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_status_comes_each_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("surtitle.pipeline.rooms.STATUS_S", 0.02)
 
     async def scenario(served: Served) -> None:
@@ -100,10 +101,10 @@ def test_a_status_comes_each_second(serve: Serve, monkeypatch: pytest.MonkeyPatc
             assert (await read_until(publisher, "status"))[-1]["type"] == "status"
         await publisher.close()
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_viewer_that_comes_back_reads_what_it_missed(serve: Serve) -> None:
+def test_a_viewer_that_comes_back_reads_what_it_missed(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, started = await served.publish()
         async with served.view("lang=en") as viewer:
@@ -120,10 +121,10 @@ def test_a_viewer_that_comes_back_reads_what_it_missed(serve: Serve) -> None:
             assert missed["sequence"] > seen["sequence"]
             assert (missed["text"], missed["is_final"]) == (FINAL, True)
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_publisher_goes_on_after_a_lost_connection(serve: Serve) -> None:
+def test_a_publisher_goes_on_after_a_lost_connection(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, started = await served.publish()
         await speak(publisher, 4)
@@ -138,10 +139,10 @@ def test_a_publisher_goes_on_after_a_lost_connection(serve: Serve) -> None:
         await publisher.send('{"type": "stop"}')
         assert finals(await read_until(publisher, "stopped"))["en"] == FINAL
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_who_resumes_takes_the_place_of_a_connection_that_hangs(serve: Serve) -> None:
+def test_who_resumes_takes_the_place_of_a_connection_that_hangs(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         hanging, started = await served.publish()
         publisher = await served.connect("/v1/publish")
@@ -154,10 +155,10 @@ def test_who_resumes_takes_the_place_of_a_connection_that_hangs(serve: Serve) ->
         await publisher.send('{"type": "stop"}')
         assert finals(await read_until(publisher, "stopped"))["en"] == FINAL
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_session_ends_when_its_publisher_stays_away(serve: Serve) -> None:
+def test_a_session_ends_when_its_publisher_stays_away(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, started = await served.publish()
         async with served.view("lang=en") as viewer:
@@ -169,13 +170,13 @@ def test_a_session_ends_when_its_publisher_stays_away(serve: Serve) -> None:
             await late.send(json.dumps({"type": "start", "version": 1, "resume": "x"}))
             assert (await refused(late))[0] == "unknown_session"
 
-    serve(scenario, resume_s=0.05)
+    serve(scenario, tmp_path, resume_s=0.05)
 
 
 TOKENS = Tokens("publish-publish-publish", "view-view-view-view")
 
 
-def test_tokens_give_rights(serve: Serve) -> None:
+def test_tokens_give_rights(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         async with served.connect("/v1/publish", token=TOKENS.publish) as publisher:
             assert (await ask(publisher, START))["type"] == "started"
@@ -192,7 +193,7 @@ def test_tokens_give_rights(serve: Serve) -> None:
                 "unauthorized", "a token is needed that allows to view"
             )  # fmt: skip
 
-    serve(scenario, tokens=TOKENS)
+    serve(scenario, tmp_path, tokens=TOKENS)
 
 
 WRONG = [
@@ -205,7 +206,7 @@ WRONG = [
 ]
 
 
-def test_a_publisher_is_told_what_is_wrong(serve: Serve) -> None:
+def test_a_publisher_is_told_what_is_wrong(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         for sent, code, message in WRONG:
             async with served.connect("/v1/publish") as publisher:
@@ -214,10 +215,10 @@ def test_a_publisher_is_told_what_is_wrong(serve: Serve) -> None:
                 told = await refused(publisher)
             assert told[0] == code and message in told[1]
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_viewer_is_told_what_is_wrong(serve: Serve) -> None:
+def test_a_viewer_is_told_what_is_wrong(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         async with served.view("room=a+b") as viewer:
             assert (await refused(viewer))[0] == "bad_request"
@@ -227,18 +228,18 @@ def test_a_viewer_is_told_what_is_wrong(serve: Serve) -> None:
         async with served.view(subprotocols=("other",)) as viewer:
             assert "name the subprotocol surtitle.v1" in (await refused(viewer))[1]
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_who_never_starts_is_let_go(serve: Serve) -> None:
+def test_who_never_starts_is_let_go(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         async with served.connect("/v1/publish") as publisher:
             assert "no start came within" in (await refused(publisher))[1]
 
-    serve(scenario, start_timeout_s=0.05)
+    serve(scenario, tmp_path, start_timeout_s=0.05)
 
 
-def test_a_message_that_is_too_long_ends_the_connection(serve: Serve) -> None:
+def test_a_message_that_is_too_long_ends_the_connection(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, started = await served.publish()
         await publisher.send(bytes((1 << 20) + 2))
@@ -250,10 +251,10 @@ def test_a_message_that_is_too_long_ends_the_connection(serve: Serve) -> None:
         resume = {"type": "start", "version": 1, "resume": started["resume"]}
         assert (await ask(publisher, resume))["received_samples"] == 0
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_audio_too_far_ahead_ends_the_connection_and_not_the_session(serve: Serve) -> None:
+def test_audio_too_far_ahead_ends_the_connection_and_not_the_session(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         served.recognizer.gate.clear()
         publisher, started = await served.publish()
@@ -268,20 +269,20 @@ def test_audio_too_far_ahead_ends_the_connection_and_not_the_session(serve: Serv
         assert (await ask(publisher, resume))["received_samples"] == RATE_HZ
         await publisher.close()
 
-    serve(scenario, max_ahead_ms=1500)
+    serve(scenario, tmp_path, max_ahead_ms=1500)
 
 
-def test_a_room_has_one_publisher(serve: Serve) -> None:
+def test_a_room_has_one_publisher(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         await served.publish(room="hall")
         publisher = await served.connect("/v1/publish")
         await publisher.send(json.dumps(START | {"room": "hall"}))
         assert (await refused(publisher))[0] == "room_taken"
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_there_are_only_so_many_sessions_and_viewers(serve: Serve) -> None:
+def test_there_are_only_so_many_sessions_and_viewers(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         await served.publish(room="a")
         publisher = await served.connect("/v1/publish")
@@ -292,10 +293,10 @@ def test_there_are_only_so_many_sessions_and_viewers(serve: Serve) -> None:
             async with served.view("room=b") as viewer:
                 assert (await refused(viewer))[0] == "too_many_viewers"
 
-    serve(scenario, max_sessions=1, max_viewers=2)
+    serve(scenario, tmp_path, max_sessions=1, max_viewers=2)
 
 
-def test_a_recognizer_that_fails_ends_its_session_only(serve: Serve) -> None:
+def test_a_recognizer_that_fails_ends_its_session_only(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         served.recognizer.is_broken = True
         publisher, _ = await served.publish()
@@ -308,10 +309,10 @@ def test_a_recognizer_that_fails_ends_its_session_only(serve: Serve) -> None:
         await publisher.send('{"type": "stop"}')
         assert finals(await read_until(publisher, "stopped"))["en"] == FINAL
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_slow_viewer_misses_drafts_and_no_finals(serve: Serve) -> None:
+def test_a_slow_viewer_misses_drafts_and_no_finals(tmp_path: Path) -> None:
     """What it does not read waits for it alone; others are not kept waiting."""
 
     def caption(segment_id: int, revision: int) -> Caption:
@@ -346,4 +347,4 @@ def test_a_slow_viewer_misses_drafts_and_no_finals(serve: Serve) -> None:
         await slow.close()
         await quick.close()
 
-    serve(scenario)
+    serve(scenario, tmp_path)

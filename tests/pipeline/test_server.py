@@ -18,12 +18,12 @@ from surtitle.pipeline.server import PAGES, listen, open_server
 from surtitle.pipeline.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 
-from .conftest import ScriptedRecognizer, Serve, Served, read, read_until, speak
+from .serving import ScriptedRecognizer, Served, read, read_until, serve, speak
 
 FINAL = "The harbor opens at six and the ferries leave soon."
 
 
-def test_stopping_ends_the_sessions_and_keeps_their_finals(serve: Serve, store_path: Path) -> None:
+def test_stopping_ends_the_sessions_and_keeps_their_finals(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, _ = await served.publish()
         async with served.view("lang=en") as viewer:
@@ -38,8 +38,8 @@ def test_stopping_ends_the_sessions_and_keeps_their_finals(serve: Serve, store_p
                     await read(connection)
                 assert connection.close_code == 1001
 
-    serve(scenario)
-    with closing(Store(store_path)) as store:  # another server of the same store
+    serve(scenario, tmp_path)
+    with closing(Store(tmp_path / "sessions.sqlite")) as store:  # another server of the same store
         (session,) = asyncio.run(store.sessions(10))
         assert session.ended_at is not None
         captions = asyncio.run(store.captions(session.id))
@@ -47,7 +47,7 @@ def test_stopping_ends_the_sessions_and_keeps_their_finals(serve: Serve, store_p
 
 
 def test_a_session_that_does_not_end_is_cut_off(
-    serve: Serve, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario(served: Served) -> None:
         publisher, _ = await served.publish()
@@ -57,11 +57,11 @@ def test_a_session_that_does_not_end_is_cut_off(
         await read_until(publisher, "stopped")
         served.recognizer.gate.set()
 
-    serve(scenario, shutdown_s=0.05)
+    serve(scenario, tmp_path, shutdown_s=0.05)
     assert "1 sessions were cut off" in caplog.text
 
 
-def test_no_token_is_ever_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_is_ever_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tokens = Tokens("publish-publish-publish", "view-view-view-view")
     caplog.set_level(logging.DEBUG)
 
@@ -71,7 +71,7 @@ def test_no_token_is_ever_logged(serve: Serve, caplog: pytest.LogCaptureFixture)
         async with served.http() as http:
             await http.get("/overlay", headers={"authorization": f"Bearer {tokens.view}"})
 
-    serve(scenario, tokens=tokens)
+    serve(scenario, tmp_path, tokens=tokens)
     ours = [
         r
         for r in caplog.records
@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_told() -> None:
             listen(ServerConfig(port=port))
 
 
-def test_a_certificate_that_is_none_is_told(tmp_path: Path, store_path: Path) -> None:
+def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("hello")
     config = replace(
         ServerConfig(), tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "missing.pem"
@@ -99,7 +99,7 @@ def test_a_certificate_that_is_none_is_told(tmp_path: Path, store_path: Path) ->
             raise AssertionError("it cannot serve")
 
     with (
-        closing(Store(store_path)) as store,
+        closing(Store(tmp_path / "sessions.sqlite")) as store,
         pytest.raises(SurtitleError, match="TLS cannot be set up with .*cert.pem"),
     ):
         asyncio.run(scenario(store))

@@ -11,13 +11,13 @@ import pysubs2
 
 from surtitle.pipeline.config import Tokens
 
-from .conftest import Serve, Served, read_final, read_until, speak
+from .serving import Served, read_final, read_until, serve, speak
 
 TOKENS = Tokens("publish-publish-publish", "view-view-view-view")
 FINAL = "The harbor opens at six and the ferries leave soon."
 
 
-def test_a_transcript_of_a_session_that_has_ended(serve: Serve) -> None:
+def test_a_transcript_of_a_session_that_has_ended(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, started = await served.publish(room="hall")
         await speak(publisher)
@@ -42,10 +42,10 @@ def test_a_transcript_of_a_session_that_has_ended(serve: Serve) -> None:
             answer = (await http.get(path, params={"format": "json"})).json()
             assert [caption["text"] for caption in answer["captions"]] == [FINAL]
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_transcript_of_a_session_that_goes_on(serve: Serve) -> None:
+def test_a_transcript_of_a_session_that_goes_on(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, started = await served.publish()
         await speak(publisher, 3)
@@ -58,10 +58,10 @@ def test_a_transcript_of_a_session_that_goes_on(serve: Serve) -> None:
             text = (await http.get(path, params={"format": "txt", "lang": "es"})).text
             assert text == "[es] the harbor opens\n"
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_what_cannot_be_had_is_told(serve: Serve) -> None:
+def test_what_cannot_be_had_is_told(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, started = await served.publish()
         path = f"/v1/sessions/{started['session']}/transcript"
@@ -75,10 +75,10 @@ def test_what_cannot_be_had_is_told(serve: Serve) -> None:
                 assert (answer.status_code, answer.json()["code"]) == (status, code)
         await publisher.close()
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_tokens_guard_what_was_said_and_not_the_pages(serve: Serve) -> None:
+def test_tokens_guard_what_was_said_and_not_the_pages(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         async with served.http() as http:
             for path in "/v1/sessions", "/v1/sessions/x/transcript", "/metrics", "/v1/languages":
@@ -90,10 +90,10 @@ def test_tokens_guard_what_was_said_and_not_the_pages(serve: Serve) -> None:
             assert (await http.get("/v1/sessions", headers=headers)).json() == {"sessions": []}
             assert (await http.get("/metrics", headers=headers)).status_code == 200
 
-    serve(scenario, tokens=TOKENS)
+    serve(scenario, tmp_path, tokens=TOKENS)
 
 
-def test_metrics_count_what_happens(serve: Serve) -> None:
+def test_metrics_count_what_happens(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         publisher, _ = await served.publish()
         async with served.view() as viewer, served.http() as http:
@@ -109,10 +109,10 @@ def test_metrics_count_what_happens(serve: Serve) -> None:
         assert "surtitle_event_loop_stall_seconds_bucket" in text
         await publisher.close()
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_languages_are_told_as_documented(serve: Serve) -> None:
+def test_languages_are_told_as_documented(tmp_path: Path) -> None:
     document = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
     (example,) = re.findall(r'^\{"source".*\}$', document, re.MULTILINE)
 
@@ -123,10 +123,10 @@ def test_languages_are_told_as_documented(serve: Serve) -> None:
         assert languages["source"] == ["en"]
         assert "es" in languages["targets"] and "en" not in languages["targets"]
 
-    serve(scenario)
+    serve(scenario, tmp_path)
 
 
-def test_a_qr_code_of_an_address_of_this_server(serve: Serve) -> None:
+def test_a_qr_code_of_an_address_of_this_server(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         async with served.http() as http:
             answer = await http.get("/v1/qr", params={"text": f"{served.url}/overlay#token=x"})
@@ -140,4 +140,4 @@ def test_a_qr_code_of_an_address_of_this_server(serve: Serve) -> None:
             ):
                 assert (await http.get("/v1/qr", params={"text": text})).status_code == 400
 
-    serve(scenario)
+    serve(scenario, tmp_path)
