@@ -85,7 +85,7 @@ function publish(settings, sampleRate) {
     onState: showState,
     onLoss: (seconds) => {
       lost += seconds;
-      warn("loss", `${Math.ceil(lost)} s of sound were left out: the server was away, or is too slow.`);
+      warn("loss", `${Math.ceil(lost)} s of sound left out: the server was away, or is too slow.`);
     },
   });
 }

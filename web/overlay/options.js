@@ -5,8 +5,8 @@
  * row lets through reaches the page, so that no address can bring a style of its own.
  */
 
-const COLORS = ["black", "blue", "cyan", "gray", "green", "lime", "magenta", "navy", "orange", "red",
-  "silver", "transparent", "white", "yellow"]; // prettier-ignore
+const COLORS =
+  "black blue cyan gray green lime magenta navy orange red silver transparent white yellow".split(" ");
 const GENERIC_FONTS = ["cursive", "monospace", "sans-serif", "serif", "system-ui"];
 
 const LANGUAGE = { allowed: "a code like en or es", parse: matching(/^[a-z]{2}$/) };
