@@ -49,11 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"surtitle publish: {error}", file=sys.stderr)
         return 2
     with TerminalView(Console(), names_languages=bool(targets)) as view:
-        start, audio = _start(arguments.room, config), read_paced(arguments.file)
+        start, audio = start_message(arguments.room, config), read_paced(arguments.file)
         return run_until_interrupted(publish(server, start, audio, view.hear, view.say))
 
 
-def _start(room: str, config: LiveConfig) -> dict[str, Any]:
+def start_message(room: str, config: LiveConfig) -> dict[str, Any]:
+    """The fields of the protocol's `start` for 16 kHz audio."""
     terms = [
         {
             "source": term.source,

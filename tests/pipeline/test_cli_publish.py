@@ -6,7 +6,7 @@ import pytest
 
 from surtitle.pipeline.audio import to_s16
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.cli_publish import _start, read_paced
+from surtitle.pipeline.cli_publish import read_paced, start_message
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.glossary import read_terms
 from surtitle.pipeline.sources.file import read_audio
@@ -50,7 +50,7 @@ def test_the_glossary_is_sent_for_the_languages_wanted(tmp_path: Path) -> None:
     terms = tmp_path / "terms"
     terms.write_text("harbor = es: puerto; de: Hafen\nTarifa\nferry = ferry")
     config = LiveConfig("en", ("es", "fr"), terms=read_terms(terms))
-    assert _start("main", config)["terms"] == [
+    assert start_message("main", config)["terms"] == [
         {"source": "harbor", "targets": {"es": "puerto"}},
         {"source": "Tarifa", "targets": {}},
         {"source": "ferry", "targets": {"es": "ferry", "fr": "ferry"}},

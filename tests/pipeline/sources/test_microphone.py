@@ -1,11 +1,9 @@
-"""The microphone over a fake sound card: a module with the few names of sounddevice that we use."""
+"""The microphone over a fake sound card: the fixture `card`."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import threading
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,70 +12,6 @@ import pytest
 from surtitle.pipeline.errors import DeviceError
 from surtitle.pipeline.sources import microphone
 from surtitle.pipeline.sources.microphone import Microphone, list_devices
-
-
-class PortAudioError(Exception):
-    pass
-
-
-class SoundCard(ModuleType):
-    """Says its blocks in a thread of its own into the stream that is opened, and stops."""
-
-    PortAudioError = PortAudioError
-    default = SimpleNamespace(device=(1, 0))
-
-    def __init__(self, rates_hz: tuple[int, ...] = (16_000,)) -> None:
-        super().__init__("sounddevice")
-        self.rates_hz = rates_hz
-        self.is_busy = self.is_closed = False
-        self.opened: dict[str, Any] = {}
-        self.blocks: list[bytes] = []
-        self.is_early = False  # done before the reader runs
-        self.overflows = False
-
-    def query_devices(self, device: int | str | None = None, kind: str = "") -> Any:
-        devices = [
-            {"name": "loudspeaker", "max_input_channels": 0},
-            {"name": "webcam", "max_input_channels": 2, "default_samplerate": 48_000.0},
-        ]
-        if not kind:
-            return devices
-        if device not in (None, 1, "webcam"):
-            raise ValueError(f"No input device matching {device!r}")
-        return devices[1]
-
-    def check_input_settings(self, device: Any, *, samplerate: int, **_rest: Any) -> None:
-        if samplerate not in self.rates_hz:
-            raise PortAudioError("Invalid sample rate")
-
-    def RawInputStream(self, **options: Any) -> SoundCard:
-        if self.is_busy:
-            raise PortAudioError("Device unavailable")
-        self.opened = options
-        return self
-
-    def start(self) -> None:
-        self.thread = threading.Thread(target=self._play)
-        self.thread.start()
-        if self.is_early:
-            self.thread.join()
-
-    def _play(self) -> None:
-        status = SimpleNamespace(input_overflow=self.overflows)
-        for block in self.blocks:
-            self.opened["callback"](block, len(block) // 2, None, status)
-        self.opened["finished_callback"]()
-
-    def close(self) -> None:
-        self.thread.join()
-        self.is_closed = True
-
-
-@pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> SoundCard:
-    card = SoundCard()
-    monkeypatch.setitem(sys.modules, "sounddevice", card)
-    return card
 
 
 def heard(source: Microphone) -> np.ndarray:
@@ -94,7 +28,7 @@ def heard(source: Microphone) -> np.ndarray:
     return np.concatenate(asyncio.run(listen()))
 
 
-def test_what_is_said_is_heard_in_order(card: SoundCard) -> None:
+def test_what_is_said_is_heard_in_order(card: Any) -> None:
     spoken = np.arange(2000, dtype=np.int16)
     card.blocks = [spoken[n : n + 800].tobytes() for n in (0, 800, 1600)]
     found = heard(Microphone())
@@ -104,7 +38,7 @@ def test_what_is_said_is_heard_in_order(card: SoundCard) -> None:
     assert card.is_closed
 
 
-def test_a_card_that_cannot_do_16_khz_is_resampled(card: SoundCard) -> None:
+def test_a_card_that_cannot_do_16_khz_is_resampled(card: Any) -> None:
     card.rates_hz = (48_000,)
     card.blocks = [bytes(96_000)]
     assert heard(Microphone("webcam")).size == pytest.approx(16_000, abs=40)
@@ -112,7 +46,7 @@ def test_a_card_that_cannot_do_16_khz_is_resampled(card: SoundCard) -> None:
 
 
 def test_what_does_not_fit_the_queue_is_dropped_and_counted(
-    card: SoundCard, monkeypatch: pytest.MonkeyPatch
+    card: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(microphone, "QUEUE_S", 0.1)  # two blocks
     card.blocks, card.is_early = [bytes(1600)] * 5, True
@@ -121,23 +55,23 @@ def test_what_does_not_fit_the_queue_is_dropped_and_counted(
     assert source.lost_ms == 150
 
 
-def test_what_the_card_lost_is_counted(card: SoundCard) -> None:
+def test_what_the_card_lost_is_counted(card: Any) -> None:
     card.blocks, card.overflows = [bytes(1600)], True
     source = Microphone()
     heard(source)
     assert source.lost_ms == 50
 
 
-def test_devices_are_listed(card: SoundCard) -> None:
+def test_devices_are_listed(card: Any) -> None:
     assert list_devices() == ["1: webcam (default)"]
 
 
-def test_an_unknown_device_is_named(card: SoundCard) -> None:
+def test_an_unknown_device_is_named(card: Any) -> None:
     with pytest.raises(DeviceError, match="'headset'.*--list-devices"):
         Microphone("headset")
 
 
-def test_a_busy_device_is_told(card: SoundCard) -> None:
+def test_a_busy_device_is_told(card: Any) -> None:
     card.is_busy = True
 
     async def listen() -> None:
