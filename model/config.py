@@ -104,7 +104,11 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class SamplerConfig:
-    """Settings of the denoising loop; the defaults are the released checkpoint's."""
+    """Settings of the denoising loop; the defaults are the released checkpoint's.
+
+    `candidates` is ours: so many canvases are denoised for a text, and the answer that agrees most
+    with the others is taken (consensus.py).
+    """
 
     max_denoising_steps: int = 48
     t_min: float = 0.4
@@ -112,8 +116,11 @@ class SamplerConfig:
     entropy_bound: float = 0.1
     stability_threshold: int = 1
     confidence_threshold: float = 0.005
+    candidates: int = 1
 
     def __post_init__(self) -> None:
+        if self.candidates < 1:
+            raise ValueError(f"candidates must be 1 or more: {self.candidates}")
         if self.max_denoising_steps < 1:
             raise ValueError(f"max_denoising_steps must be 1 or more: {self.max_denoising_steps}")
         if not 0 < self.t_min <= self.t_max:

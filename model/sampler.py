@@ -76,10 +76,10 @@ class EntropyBoundSampler:
         return EntropyBoundSampler(config, self.vocab_size, self.generator)
 
     def noised(self, canvas: Tensor, share: float) -> Tensor:
-        """A canvas [B, C] int64 with a random `share` of its tokens replaced by noise."""
+        """A canvas [B, C] int64 with noise at FREE and for a random `share` of the other tokens."""
         noise = self._noise(canvas.shape, canvas.device)
         chance = torch.rand(canvas.shape, generator=self.generator, device=canvas.device)
-        return torch.where(chance < share, noise, canvas)
+        return torch.where((chance < share) | (canvas == FREE), noise, canvas)
 
     def initialize(
         self,

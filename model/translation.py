@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
 from .config import SamplerConfig
+from .consensus import most_agreeing
 from .denoiser import Denoiser
 from .generation import generate
 from .sampler import FREE, EntropyBoundSampler
@@ -30,9 +31,10 @@ SPARE_TOKENS = 8  # of a warm canvas, behind its draft
 class Request(NamedTuple):
     """A text to translate; languages are ISO 639-1 codes.
 
-    `draft` is the translation of an earlier state of the text, from which denoising starts;
+    `draft` is what seems right of the translation of an earlier state of the text: denoising starts
+    from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
-    `required` expressions.
+    `required` expressions. One that `is_draft` gets a single candidate: it is soon replaced.
     """
 
     text: str
@@ -41,10 +43,11 @@ class Request(NamedTuple):
     draft: str = ""
     pinned: str = ""
     required: tuple[str, ...] = ()
+    is_draft: bool = False
 
 
 class Answer(NamedTuple):
-    """A translation, and the denoising steps that it took."""
+    """A translation, and the denoising steps that it took (the most of its candidates)."""
 
     text: str
     steps: int
@@ -62,19 +65,22 @@ def translate(
     A text that needs more than the largest canvas is cut off there: callers cut long text before.
     """
     rows = [_row(tokenizer, request) for request in requests]
-    order = sorted(range(len(rows)), key=lambda i: (rows[i].group, len(rows[i].prompt)))
-    answers = [Answer("", 0)] * len(rows)
+    counts = [1 if request.is_draft else sampler.config.candidates for request in requests]
+    order = [i for i, count in enumerate(counts) for _ in range(count)]
+    order.sort(key=lambda i: (rows[i].group, len(rows[i].prompt)))
+    candidates: list[list[Answer]] = [[] for _ in requests]
     done = 0
     for group, members in groupby(order, key=lambda i: rows[i].group):
         indices = list(members)
         for start in range(0, len(indices), BATCH_ROWS):
             chosen = indices[start : start + BATCH_ROWS]
-            batch = [rows[i] for i in chosen]
-            tokens, steps = _answer(model, sampler, batch, group)
-            for i, ids, count in zip(chosen, tokens, steps, strict=True):
-                answers[i] = Answer(_joined(requests[i].pinned, tokenizer.decode(ids)), count)
-            done += len(chosen)
+            tokens, steps = _answer(model, sampler, [rows[i] for i in chosen], group)
+            for i, ids, step_count in zip(chosen, tokens, steps, strict=True):
+                text = _joined(requests[i].pinned, tokenizer.decode(ids))
+                candidates[i].append(Answer(text, step_count))
+                done += len(candidates[i]) == counts[i]
             progress(done)
+    answers = [_agreed(found) for found in candidates]
     for i, request in enumerate(requests):
         for expression in request.required:
             if not contains(answers[i].text, expression):
@@ -82,6 +88,11 @@ def translate(
                     model, tokenizer, sampler, request, answers[i], expression
                 )
     return answers
+
+
+def _agreed(candidates: Sequence[Answer]) -> Answer:
+    texts = [candidate.text for candidate in candidates]
+    return Answer(texts[most_agreeing(texts)], max(candidate.steps for candidate in candidates))
 
 
 class _Group(NamedTuple):
@@ -93,14 +104,14 @@ class _Group(NamedTuple):
 
 class _Row(NamedTuple):
     prompt: list[int]
-    draft: list[int]  # with its end mark; empty for a cold start
+    draft: list[int]  # empty for a cold start
     pinned: list[int]
     group: _Group
 
 
 def _row(tokenizer: TranslationTokenizer, request: Request) -> _Row:
     prompt = tokenizer.prompt(request.text, request.source, request.target)
-    draft = tokenizer.answer(request.draft) if request.draft else []
+    draft = tokenizer.answer(request.draft)[:-1] if request.draft else []
     pinned = tokenizer.answer(request.pinned)[:-1] if request.pinned else []
     size = canvas_tokens(len(prompt))
     if draft or pinned:
@@ -114,8 +125,7 @@ def _answer(
 ) -> tuple[list[list[int]], list[int]]:
     """Tokens and steps of each row.
 
-    A warm canvas holds its draft, `WARM_NOISE` of it replaced by noise, as in training: what the
-    new text contradicts is found again, and what fits it is kept in a few cool steps.
+    A warm canvas holds its draft, `WARM_NOISE` of it replaced by noise, and noise behind it.
     """
     config, device, size = model.config, model.embed_tokens.weight.device, group.canvas_tokens
     prompt = _padded([row.prompt for row in rows], config.pad_token_id, device)
@@ -126,7 +136,7 @@ def _answer(
         pinned = _padded([row.pinned for row in rows], FREE, device, size)
     if group.is_warm:
         sampler = sampler.with_config(_warm(sampler.config))
-        draft = _padded([row.draft for row in rows], config.pad_token_id, device, size)
+        draft = _padded([row.draft for row in rows], FREE, device, size)
         start = sampler.noised(draft, WARM_NOISE)
     found = generate(
         model,

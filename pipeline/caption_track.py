@@ -43,7 +43,10 @@ class CaptionTrack:
         opened = self._open.get(segment.segment_id)
         draft, pinned = (opened.draft, opened.wording.pinned) if opened else ("", "")
         terms = required(segment.text, self._terms, self.language)
-        return TranslationRequest(segment.text, self._source, self.language, draft, pinned, terms)
+        is_draft = not segment.is_final
+        return TranslationRequest(
+            segment.text, self._source, self.language, draft, pinned, terms, is_draft
+        )
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:
         """Take the translation of `request(segment)`; the caption to show, None if none changes.
@@ -56,7 +59,7 @@ class CaptionTrack:
             hypothesis = without_end_marks(hypothesis)
         agreed = common_prefix(opened.hypothesis, hypothesis)
         changed = opened.wording.show(hypothesis, agreed, is_final=segment.is_final)
-        opened.hypothesis, opened.draft = hypothesis, translation
+        opened.hypothesis, opened.draft = hypothesis, "".join(hypothesis[:agreed])
         if segment.is_final:
             del self._open[segment.segment_id]
             terms = required(segment.text, self._terms, self.language)

@@ -61,7 +61,7 @@ class DiffusionTranslator:
 
 def _pieces(request: TranslationRequest) -> list[Request]:
     """The sentences of a text, long ones cut as long speech is; a live segment is one already."""
-    if request.draft or request.pinned or request.required:
+    if request.draft or request.pinned or request.required or request.is_draft:
         return [Request(*astuple(request))]
     words = [Word(text, 0, 0, 1.0) for text in request.text.split()]
     limits = SegmenterConfig(max_words=MAX_WORDS)

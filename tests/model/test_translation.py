@@ -1,5 +1,6 @@
 """Live translation with the embedded model: it goes on from drafts and keeps what is pinned."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,20 @@ def test_a_required_expression_is_in_the_answer(
     (found,) = answer(model, tokenizer, request)
     assert translation.contains(found.text, expression)
     assert found.text.startswith(pinned)
+
+
+def test_the_answer_is_one_of_several_candidates(
+    model: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    config = replace(load_sampler_config(EMBEDDED), candidates=3)
+    text = "the old man on the corner sells red and yellow apples in the evening"
+    heard: list[int] = []
+
+    def ask(request: Request) -> str:
+        generator = torch.Generator().manual_seed(4)
+        sampler = EntropyBoundSampler(config, tokenizer.vocab_size, generator)
+        return translate(model, tokenizer, sampler, [request], heard.append)[0].text
+
+    best, draft = ask(Request(text, "en", "es")), ask(Request(text, "en", "es", is_draft=True))
+    assert heard == [1, 1]  # three candidates are one answer
+    assert best and draft

@@ -21,12 +21,14 @@ def test_a_stable_track_asks_to_keep_what_it_has_shown() -> None:
     first, second = segment("the harbor opens", 0), segment("the harbor opens at", 1)
     assert track.request(first).draft == ""
     assert track.apply(first, "El puerto abre.") is None  # one hypothesis is no agreement
-    assert track.request(second).draft == "El puerto abre."
+    assert track.request(second).draft == ""  # nor a beginning to go on from
     caption = track.apply(second, "El puerto abre a.")
     assert caption is not None
     assert (caption.text, caption.is_final) == ("El puerto abre", False)
     third = segment("the harbor opens at six", 2)
-    assert track.request(third).pinned == "El puerto abre"
+    request = track.request(third)
+    assert (request.pinned, request.draft) == ("El puerto abre", "El puerto abre")
+    assert request.is_draft
 
 
 def test_a_final_is_shown_to_its_end_and_its_segment_forgotten() -> None:
