@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from . import cli_listen, cli_live, cli_publish, cli_serve, cli_subtitle, cli_translate
+from .commands import listen, live, publish, serve, subtitle, translate
 from .errors import SurtitleError
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
@@ -37,12 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"surtitle {version('surtitle')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    cli_listen.add_to(commands)
-    cli_live.add_to(commands)
-    cli_publish.add_to(commands)
-    cli_serve.add_to(commands)
-    cli_subtitle.add_to(commands)
-    cli_translate.add_to(commands)
+    listen.add_to(commands)
+    live.add_to(commands)
+    publish.add_to(commands)
+    serve.add_to(commands)
+    subtitle.add_to(commands)
+    translate.add_to(commands)
     commands.add_parser("train", help="train a translator", add_help=False)
     return parser
 

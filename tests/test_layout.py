@@ -46,13 +46,10 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "vad stabilizer segmenter written_form caption_track scheduler subtitles recognizers asr",
     "resampler",
     "sources sinks translators protocols client",
-    "translation_loop hub store transcript access logs metrics",
+    "translation_loop",
     "batch session",
-    "rooms",
-    "caption_sockets vendor_sockets web_api guard",
-    "server",
-    "terminal",
-    "cli_translate cli_subtitle cli_listen cli_live cli_publish cli_serve",
+    "serving",
+    "commands",
     "cli",
 ]
 

@@ -1,0 +1,175 @@
+"""`surtitle live`: captions of what a microphone hears, in the terminal and on an overlay."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ..asr import open_recognizer
+from ..audio import to_ms, to_s16
+from ..client import Message, Server, publish
+from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig
+from ..errors import DeviceError
+from ..glossary import read_terms
+from ..recognizers import Recognizer
+from ..serving.server import CaptionServer, listen, open_server
+from ..serving.store import Store, default_store
+from ..sources.microphone import Microphone, list_devices
+from ..translators import Translator, open_translator
+from .publish import start_message
+from .terminal import TerminalView, run_until_interrupted
+from .translate import add_translator_options
+
+ROOM = "main"
+MAX_AHEAD_MS = 15_000  # of what has been recognized; the server would refuse twice as much
+CAUGHT_UP_MS = 5000
+TELL_LOST_MS = 1000
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser(
+        "live",
+        help="caption a microphone, in the terminal and on an overlay",
+        description="Captions what a microphone hears until Ctrl-C, here and on an overlay for "
+        "this computer's browser or OBS.",
+    )
+    parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
+    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
+    parser.add_argument("--terms", type=Path, metavar="FILE", help="glossary, as for subtitle")
+    parser.add_argument("--device", metavar="NAME", help="a microphone's number or name")
+    parser.add_argument("--list-devices", action="store_true", help="list the microphones")
+    parser.add_argument("--port", type=int, default=8765, help="of the overlay; default: 8765")
+    parser.add_argument("--asr", choices=["auto", "whisper", "sphinx"], default="auto")
+    parser.add_argument(
+        "--asr-model", default="auto", metavar="NAME", help="a Whisper model's name or folder"
+    )
+    add_translator_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.list_devices:
+        print("\n".join(list_devices()))
+        return 0
+    try:
+        targets = tuple(language for language in arguments.to.split(",") if language)
+        terms = read_terms(arguments.terms) if arguments.terms else ()
+        config = LiveConfig(arguments.source, targets, arguments.mode, terms)
+        server_config = ServerConfig(port=arguments.port)
+    except (ValueError, OSError) as error:
+        print(f"surtitle live: {error}", file=sys.stderr)
+        return 2
+    microphone = Microphone(arguments.device)
+    with listen(server_config) as listening:
+        recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
+        recognizer = open_recognizer(recognizer_config, config.source, _say)
+        translator = open_translator(
+            arguments.translator if targets else "echo", arguments.checkpoint
+        )
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        _say(f"Overlay: {url}/overlay?room={ROOM}{f'&lang={targets[0]}' if targets else ''}")
+        with TerminalView(Console(), names_languages=bool(targets)) as view:
+            speaker = _Speaker(microphone, view)
+            return run_until_interrupted(
+                _caption(url, listening, server_config, config, recognizer, translator, speaker)
+            )
+
+
+async def _caption(
+    url: str,
+    listening: Any,
+    server_config: ServerConfig,
+    config: LiveConfig,
+    recognizer: Recognizer,
+    translator: Translator,
+    speaker: _Speaker,
+) -> None:
+    """Serve, and publish what is spoken, until a signal ends the server or the microphone stops."""
+    store = Store(default_store())
+    try:
+        async with open_server(server_config, recognizer, translator, store) as server:
+            serving = asyncio.create_task(server.serve([listening]))
+            publishing = asyncio.create_task(
+                publish(
+                    Server(url),
+                    start_message(ROOM, config),
+                    speaker.audio(),
+                    speaker.hear,
+                    lambda line: speaker.say_unless_stopping(server, line),
+                )
+            )
+            await asyncio.wait((serving, publishing), return_when=asyncio.FIRST_COMPLETED)
+            if publishing.done():
+                server.should_exit = True
+            publishing.cancel()
+            await serving
+            await asyncio.wait([publishing])
+    finally:
+        store.close()
+    # Not raised before: the server's task group would wrap it.
+    if not publishing.cancelled():
+        publishing.result()
+    if speaker.failure is not None:
+        raise speaker.failure
+
+
+class _Speaker:
+    """A microphone as a publisher.
+
+    Where recognition falls behind by MAX_AHEAD_MS, what is spoken is left out, in one piece, until
+    it has caught up.
+    """
+
+    def __init__(self, microphone: Microphone, view: TerminalView) -> None:
+        self.failure: DeviceError | None = None
+        self._microphone = microphone
+        self._view = view
+        self._sent_samples = 0
+        self._heard_ms = 0  # by the recognizer
+        self._skips = False
+        self._skipped_samples = 0
+        self._told_lost_ms = 0
+
+    async def audio(self) -> AsyncIterator[bytes]:
+        """Ends where the microphone fails, with `failure`: the last words are still captioned."""
+        try:
+            async for chunk in self._microphone.listen():
+                ahead_ms = to_ms(self._sent_samples) - self._heard_ms
+                self._skips = ahead_ms > (CAUGHT_UP_MS if self._skips else MAX_AHEAD_MS)
+                if self._skips:
+                    self._skipped_samples += chunk.samples.size
+                elif chunk.samples.size:
+                    self._sent_samples += chunk.samples.size
+                    yield to_s16(chunk.samples).tobytes()
+        except DeviceError as error:
+            self.failure = error
+
+    def hear(self, message: Message) -> None:
+        if message["type"] == "status":
+            self._heard_ms = message["heard_ms"]
+            self._tell_lost()
+        self._view.hear(message)
+
+    def say_unless_stopping(self, server: CaptionServer, line: str) -> None:
+        if not server.should_exit:
+            self._view.say(line)
+
+    def _tell_lost(self) -> None:
+        lost_ms = self._microphone.lost_ms + to_ms(self._skipped_samples)
+        if lost_ms >= max(TELL_LOST_MS, 2 * self._told_lost_ms):  # ever more rarely
+            self._told_lost_ms = lost_ms
+            self._view.say(
+                f"{lost_ms / 1000:.0f} s of speech were left out so far: recognition is slower "
+                "than speech; try --asr-model tiny or --asr sphinx"
+            )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,158 @@
+"""`surtitle serve`: the caption server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from ..asr import open_recognizer
+from ..config import RecognizerConfig, ServerConfig, Tokens
+from ..serving.logs import set_up_logs
+from ..serving.store import Store, default_store
+from ..translators import open_translator
+from .translate import add_translator_options
+
+PUBLISH_VARIABLE, VIEW_VARIABLE = "SURTITLE_PUBLISH_TOKEN", "SURTITLE_VIEW_TOKEN"
+
+log = logging.getLogger(__name__)
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="serve live captions to browsers and programs",
+        description="Serves live captions until Ctrl-C. Others can reach it, with tokens, when "
+        "--host is not of this computer only.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, no one else's")
+    parser.add_argument("--port", type=int, default=8765, help="default: 8765")
+    parser.add_argument("--asr", choices=["auto", "whisper", "sphinx"], default="auto")
+    parser.add_argument(
+        "--asr-model", default="auto", metavar="NAME", help="a Whisper model's name or folder"
+    )
+    add_translator_options(parser)
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="where sessions are kept; default: surtitle/sessions.sqlite in the data folder",
+    )
+    tokens = parser.add_mutually_exclusive_group()
+    tokens.add_argument("--new-tokens", action="store_true", help="make tokens, and print them")
+    tokens.add_argument(
+        "--tokens",
+        type=Path,
+        metavar="FILE",
+        help='TOML: publish = "..." and view = "..."; '
+        f"default: ${PUBLISH_VARIABLE} and ${VIEW_VARIABLE}",
+    )
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="web pages that may connect though they are another server's: https://example.com",
+    )
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM, with its chain")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM")
+    parser.add_argument("--log-json", action="store_true", help="log JSON lines")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        config = ServerConfig(
+            host=arguments.host,
+            port=arguments.port,
+            tokens=_tokens(arguments),
+            allowed_origins=tuple(arguments.allow_origin),
+            tls_cert=arguments.tls_cert,
+            tls_key=arguments.tls_key,
+        )
+        recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
+    except (ValueError, OSError) as error:
+        print(f"surtitle serve: {error}", file=sys.stderr)
+        return 2
+    from ..serving.server import (  # the web libraries: only where they are wanted
+        listen,
+        open_server,
+    )
+
+    set_up_logs(as_json=arguments.log_json)
+    with listen(config) as listening:  # first, as it fails fast
+        recognizer = open_recognizer(recognizer_config, None, log.info)
+        translator = open_translator(arguments.translator, arguments.checkpoint)
+        store = Store(arguments.store or default_store())
+        port = listening.getsockname()[1]
+
+        async def serve() -> None:
+            async with open_server(config, recognizer, translator, store) as server:
+                print(greeting(config, port, shows_tokens=arguments.new_tokens), flush=True)
+                await server.serve([listening])
+
+        try:
+            asyncio.run(serve())
+        except KeyboardInterrupt:  # the way to end it; everything was closed in order
+            pass
+        finally:
+            store.close()
+    return 0
+
+
+def _tokens(arguments: argparse.Namespace) -> Tokens | None:
+    """Raises ValueError, OSError."""
+    if arguments.new_tokens:
+        return Tokens(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+    if arguments.tokens is not None:
+        return read_tokens(arguments.tokens)
+    publish, view = os.environ.get(PUBLISH_VARIABLE), os.environ.get(VIEW_VARIABLE)
+    if not publish and not view:
+        return None
+    if not publish or not view:
+        raise ValueError(f"set both {PUBLISH_VARIABLE} and {VIEW_VARIABLE}, or neither")
+    return Tokens(publish, view)
+
+
+def read_tokens(path: Path) -> Tokens:
+    """Raises OSError, and ValueError naming the file but nothing of what is in it."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = {}
+    publish, view = found.get("publish"), found.get("view")
+    if not isinstance(publish, str) or not isinstance(view, str):
+        raise ValueError(f'{path} must hold two lines, publish = "..." and view = "..."')
+    return Tokens(publish, view)
+
+
+def greeting(config: ServerConfig, port: int, *, shows_tokens: bool) -> str:
+    """The addresses of the pages; with tokens that were just made, these as well."""
+    host = socket.gethostname() if config.host in ("0.0.0.0", "::") else config.host
+    base = f"{'http' if config.tls_cert is None else 'https'}://"
+    base += f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    tokens = config.tokens if shows_tokens else None
+    publish = f"#{urlencode({'token': tokens.publish})}" if tokens else ""
+    view = f"#{urlencode({'token': tokens.view})}" if tokens else ""
+    lines = [
+        f"Speak:   {base}/capture{publish}",
+        f"Read:    {base}/overlay?room=main{view}",
+        "Ctrl-C ends the sessions and then the server.",
+    ]
+    if tokens is not None:
+        lines += [
+            "To keep these tokens, set before the next start:",
+            f"  export {PUBLISH_VARIABLE}={tokens.publish}",
+            f"  export {VIEW_VARIABLE}={tokens.view}",
+        ]
+    if config.tls_cert is None and not config.is_loopback:
+        lines.append("Browsers give a page the microphone only over https: see --tls-cert.")
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""`surtitle translate`: lines of text from standard input to standard output."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ..events import TranslationRequest
+from ..translators import open_translator
+
+BATCH_LINES = 256  # read before any is written; sorted by length inside, so that padding is rare
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser(
+        "translate",
+        help="translate lines of text",
+        description="Reads lines from standard input and writes as many lines, translated.",
+    )
+    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    parser.add_argument("--to", dest="target", required=True, metavar="LANG", help="for example es")
+    add_translator_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_translator_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--translator",
+        choices=["diffusion", "echo"],
+        default="diffusion",
+        help="echo returns its input, for trials",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FOLDER",
+        help="a DiffusionGemma checkpoint; default: the embedded model",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    translator = open_translator(arguments.translator, arguments.checkpoint)
+    translator.check(arguments.source, arguments.target)
+    columns = SpinnerColumn(), TextColumn("{task.completed} lines"), TimeElapsedColumn()
+    console = Console(stderr=True)
+    # Where the translations go to the same terminal, they are progress enough.
+    hidden = not console.is_terminal or sys.stdout.isatty()
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=None)
+        for lines in _batches(sys.stdin):
+            requests = [TranslationRequest(x, arguments.source, arguments.target) for x in lines]
+            for text in translator.translate(requests):
+                print(text)
+            sys.stdout.flush()
+            progress.advance(task, len(lines))
+    return 0
+
+
+def _batches(lines: Iterator[str]) -> Iterator[Sequence[str]]:
+    # On a terminal each line is answered at once.
+    size = 1 if sys.stdin.isatty() else BATCH_LINES
+    while batch := [line.strip() for line in islice(lines, size)]:
+        yield batch

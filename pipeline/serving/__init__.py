@@ -1,0 +1,1 @@
+"""`surtitle serve`: rooms, WebSockets, transcripts, and the pages."""

@@ -1,0 +1,73 @@
+"""Who may do what on a server (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hmac import compare_digest
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ..config import ServerConfig, is_loopback
+from ..protocols.captions import TOKEN_PREFIX
+
+Right = Literal["publish", "view"]
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+class Access:
+    """The rules of one server. `headers` are those of a request, by lower-case name."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._tokens = config.tokens
+        self._allowed_origins = frozenset(origin.lower() for origin in config.allowed_origins)
+
+    def rights(self, headers: Mapping[str, str]) -> frozenset[Right]:
+        """What the token of a request allows; without tokens, everything is allowed to all."""
+        if self._tokens is None:
+            return frozenset(("publish", "view"))
+        token = _token(headers).encode()
+        # Both are compared, whatever the first has given, to take the same time for each.
+        publishes = compare_digest(token, self._tokens.publish.encode())
+        views = compare_digest(token, self._tokens.view.encode())
+        if publishes:
+            return frozenset(("publish", "view"))
+        return frozenset(("view",)) if views else frozenset()
+
+    def allows_host(self, headers: Mapping[str, str]) -> bool:
+        """Whether the request means this server.
+
+        Without tokens a page from anywhere could otherwise reach it, by giving its own name the
+        address 127.0.0.1 (DNS rebinding).
+        """
+        if self._tokens is not None:
+            return True
+        return is_loopback(host_and_port(f"http://{headers.get('host', '')}")[0] or "")
+
+    def allows_origin(self, headers: Mapping[str, str]) -> bool:
+        """Whether the page that opens a WebSocket is ours or allowed; programs name none."""
+        origin = headers.get("origin")
+        if origin is None or origin.lower() in self._allowed_origins:
+            return True
+        # The scheme is the page's: a proxy in front of us may speak https, and we do not.
+        scheme = origin.partition("://")[0]
+        ours = host_and_port(f"{scheme}://{headers.get('host', '')}")
+        return ours[0] is not None and host_and_port(origin) == ours
+
+
+def _token(headers: Mapping[str, str]) -> str:
+    """The token that a request names: a program in a header, a browser as a subprotocol."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    for name in headers.get("sec-websocket-protocol", "").split(","):
+        if name.strip().startswith(TOKEN_PREFIX):
+            return name.strip().removeprefix(TOKEN_PREFIX)
+    return ""
+
+
+def host_and_port(url: str) -> tuple[str | None, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None, None

@@ -1,0 +1,299 @@
+"""The rooms of a server: sessions that are started and fed, and the captions that leave them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+
+from ..config import LiveConfig, ServerConfig
+from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorError
+from ..events import Caption
+from ..protocols.captions import ViewRequest, encode_error, encode_status, encode_stopped
+from ..recognizers import Recognizer
+from ..resampler import Resampler
+from ..session import Session
+from ..translation_loop import TranslationLoop
+from .hub import Hub, Message, Outbox
+from .metrics import Metrics
+from .store import Store
+
+SAMPLE_BYTES = 2
+STATUS_S = 1.0
+STALL_PROBE_S = 0.1
+PARTING_S = 2.0  # for the last captions to leave, when the server stops
+NORMAL, GOING_AWAY, FAILED, TAKEN_OVER = 1000, 1001, 1011, 4000  # WebSocket close codes
+_ID_CHARS = "abcdefghijkmnpqrstuvwxyz23456789"  # without those that look like others
+
+log = logging.getLogger(__name__)
+
+
+class LiveSession:
+    """A session in a room. Who feeds it may lose its connection, and come back within a time.
+
+    Made by `Rooms.start`. Everything is called on the event loop, and nothing blocks.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        session: Session,
+        hub: Hub,
+        config: LiveConfig,
+        sample_rate_hz: int,
+        server: ServerConfig,
+    ) -> None:
+        self.id = session_id
+        self.resume_key = secrets.token_urlsafe(16)
+        self.hub = hub
+        self.config = config
+        self.sample_rate_hz = sample_rate_hz
+        self.received_samples = 0  # at the publisher's rate
+        self.session = session
+        self.untranslated_drafts = 0  # as far as they were counted
+        self._server = server
+        self._resampler = Resampler(sample_rate_hz)
+        self._outbox: Outbox | None = None  # of the publisher, while it is connected
+        self._absence: asyncio.TimerHandle | None = None
+        self._is_stopped = False
+
+    def push(self, pcm: bytes) -> None:
+        """Take the next audio, 16-bit little-endian mono. Raises RefusedError."""
+        if len(pcm) % SAMPLE_BYTES:
+            raise RefusedError(
+                "bad_request", f"audio must be whole 16-bit samples, got {len(pcm)} bytes"
+            )
+        if self._is_stopped:
+            return
+        sample_count = len(pcm) // SAMPLE_BYTES
+        ahead_ms = self.session.ahead_ms + 1000 * sample_count // self.sample_rate_hz
+        if ahead_ms > self._server.max_ahead_ms:
+            raise RefusedError(
+                "too_fast",
+                f"audio would be {ahead_ms / 1000:.1f} s ahead of what has been recognized, "
+                f"{self._server.max_ahead_ms / 1000:g} s are allowed; send it as it is spoken",
+            )
+        self.received_samples += sample_count
+        self.session.push(self._resampler.push(pcm))
+
+    def flush(self) -> None:
+        """End the segment that is open."""
+        self.session.flush()
+
+    def stop(self) -> None:
+        """Let the session end when all that was pushed is captioned."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            self.session.push(self._resampler.flush())
+            self.session.stop()
+
+    @contextmanager
+    def attached(self) -> Generator[Outbox, None, None]:
+        """A publisher is connected, and reads the captions; it takes the place of another one."""
+        if self._outbox is not None:
+            self._outbox.close(TAKEN_OVER)
+            self.hub.leave(self._outbox)
+        if self._absence is not None:
+            self._absence.cancel()
+        self._outbox = outbox = self.hub.read()
+        try:
+            yield outbox
+        finally:
+            self.hub.leave(outbox)
+            if self._outbox is outbox:
+                self._outbox = None
+                loop = asyncio.get_running_loop()
+                self._absence = loop.call_later(self._server.resume_s, self.stop)
+
+    def close(self, last_words: str, code: int) -> None:
+        """The session is over: tell the publisher, and let it go."""
+        if self._absence is not None:
+            self._absence.cancel()
+        if self._outbox is not None:
+            self._outbox.put(Message("last words", last_words))
+            self._outbox.close(code)
+
+
+class Rooms:
+    """All rooms of a server.
+
+    A room is there while somebody publishes or views, and `resume_s` longer. `run` must be running;
+    `tasks` hold the sessions.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        recognizer: Recognizer,
+        translations: TranslationLoop,
+        store: Store,
+        metrics: Metrics,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.recognizer = recognizer
+        self._config = config
+        self._translations = translations
+        self._store = store
+        self._metrics = metrics
+        self._tasks = tasks
+        self._hubs: dict[str, Hub] = {}
+        self._live: dict[str, LiveSession] = {}  # by room
+        self._running: dict[str, asyncio.Task[None]] = {}  # by session
+        self._is_closing = False
+
+    def start(self, room: str, config: LiveConfig, sample_rate_hz: int) -> LiveSession:
+        """Begin a session in a room. Raises RefusedError."""
+        self._refuse_when_closing()
+        if room in self._live:
+            raise RefusedError(
+                "room_taken",
+                f"somebody publishes in the room {room!r}; name another, or wait until it is free",
+            )
+        if len(self._live) >= self._config.max_sessions:
+            raise RefusedError(
+                "too_many_sessions",
+                f"this server has {self._config.max_sessions} sessions, as many as it may; "
+                "try again later",
+            )
+        session_id, hub = _new_id(), self._hubs.get(room) or Hub(room)
+        publish = partial(self._publish, session_id, hub)
+        try:
+            session = Session(session_id, config, self.recognizer, self._translations, publish)
+        except (RecognizerError, TranslatorError) as error:
+            raise RefusedError("unsupported_language", str(error)) from error
+        live = LiveSession(session_id, session, hub, config, sample_rate_hz, self._config)
+        self._hubs[room], self._live[room] = hub, live
+        self._store.begin(live.id, room, config)
+        live.hub.begin(live.id, config)
+        self._running[live.id] = self._tasks.create_task(self._run(live))
+        self._metrics.sessions.set(len(self._live))
+        log.info("a session begins", extra={"room": room, "session": live.id})
+        return live
+
+    def resume(self, key: str) -> LiveSession:
+        """The session that waits for a publisher with this key. Raises RefusedError."""
+        for live in self._live.values():
+            if secrets.compare_digest(live.resume_key.encode(), key.encode(errors="replace")):
+                return live
+        raise RefusedError(
+            "unknown_session",
+            f"there is no session with this key any more; it is kept {self._config.resume_s:g} s "
+            "without its publisher; start a new one",
+        )
+
+    @contextmanager
+    def viewed(self, request: ViewRequest) -> Generator[Outbox, None, None]:
+        """A viewer is in a room. Raises RefusedError."""
+        self._refuse_when_closing()
+        everywhere = sum(len(hub.viewers) for hub in self._hubs.values())
+        hub = self._hubs.get(request.room)
+        if everywhere >= self._config.max_viewers or (
+            hub is not None and len(hub.viewers) >= self._config.max_room_viewers
+        ):
+            raise RefusedError(
+                "too_many_viewers", "there is no place for a viewer; try again later"
+            )
+        hub = self._hubs.setdefault(request.room, Hub(request.room))
+        outbox = hub.view(request)
+        self._metrics.viewers.set(everywhere + 1)
+        try:
+            yield outbox
+        finally:
+            hub.leave(outbox)
+            self._metrics.viewers.dec()
+            self._forget_later(request.room)
+
+    def is_live(self, session_id: str) -> bool:
+        return session_id in self._running
+
+    async def run(self) -> None:
+        """Tell everyone the status each second, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_event_loop())
+            while True:
+                await asyncio.sleep(STATUS_S)
+                for live in list(self._live.values()):
+                    status = live.session.status()
+                    self._metrics.lag_s.observe(status.lag_ms / 1000)
+                    self._count_untranslated(live, status.dropped_drafts)
+                    text = encode_status(viewers=len(live.hub.viewers), **asdict(status))
+                    live.hub.send(Message("status", text))
+
+    async def aclose(self) -> None:
+        """End all sessions as if their publishers had asked for it, then let all viewers go."""
+        self._is_closing = True
+        for live in self._live.values():
+            live.stop()
+        if running := list(self._running.values()):
+            _, late = await asyncio.wait(running, timeout=self._config.shutdown_s)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("%d sessions were cut off before their last captions", len(late))
+                await asyncio.wait(late)
+        hubs = list(self._hubs.values())
+        for hub in hubs:
+            hub.close(GOING_AWAY)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                for hub in hubs:
+                    await hub.empty.wait()
+
+    async def _run(self, live: LiveSession) -> None:
+        last_words, code = encode_stopped(live.id), NORMAL
+        try:
+            await live.session.run()
+        except Exception as error:  # one session fails: the others go on
+            log.exception("a session failed", extra={"session": live.id})
+            why = str(error) if isinstance(error, SurtitleError) else "see the server's log"
+            last_words, code = encode_error("internal", f"the session has failed: {why}"), FAILED
+        finally:
+            live.hub.end()
+            live.close(last_words, GOING_AWAY if self._is_closing else code)
+            self._count_untranslated(live, live.session.status().dropped_drafts)
+            self._store.end(live.id)
+            del self._live[live.hub.room], self._running[live.id]
+            self._metrics.sessions.set(len(self._live))
+            self._forget_later(live.hub.room)
+            log.info("a session ends", extra={"room": live.hub.room, "session": live.id})
+
+    def _publish(self, session_id: str, hub: Hub, caption: Caption) -> None:
+        if caption.is_final:
+            self._store.add(session_id, caption)
+        self._metrics.captions.inc()
+        self._metrics.unsent_drafts.inc(hub.publish(caption))
+
+    def _count_untranslated(self, live: LiveSession, dropped_drafts: int) -> None:
+        self._metrics.untranslated_drafts.inc(dropped_drafts - live.untranslated_drafts)
+        live.untranslated_drafts = dropped_drafts
+
+    async def _watch_event_loop(self) -> None:
+        while True:
+            asked_s = time.monotonic()
+            await asyncio.sleep(STALL_PROBE_S)
+            self._metrics.stall_s.observe(max(0.0, time.monotonic() - asked_s - STALL_PROBE_S))
+
+    def _refuse_when_closing(self) -> None:
+        if self._is_closing:
+            raise RefusedError("internal", "the server is stopping; try again later")
+
+    def _forget_later(self, room: str) -> None:
+        """Keep an unused room for those that come back."""
+        asyncio.get_running_loop().call_later(self._config.resume_s, self._forget_unused, room)
+
+    def _forget_unused(self, room: str) -> None:
+        hub = self._hubs.get(room)
+        if hub is not None and not hub.viewers and room not in self._live:
+            del self._hubs[room]
+
+
+def _new_id() -> str:
+    """Like 20261124-101500-x7k2mq: the time it began, in UTC."""
+    suffix = "".join(secrets.choice(_ID_CHARS) for _ in range(6))
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{suffix}"

@@ -1,0 +1,148 @@
+"""The caption server: its routes, its listening socket, its birth and its death."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+
+from ..config import ServerConfig
+from ..errors import SurtitleError
+from ..recognizers import Recognizer
+from ..translation_loop import TranslationLoop
+from ..translators import Translator
+from .access import Access
+from .caption_sockets import CaptionSockets
+from .guard import Guard
+from .metrics import Metrics
+from .rooms import Rooms
+from .store import Store
+from .vendor_sockets import VendorSockets
+from .web_api import WebApi
+
+PAGES = Path(__file__).parents[2] / "web"
+STALLED_MS = 30_000  # so long a connection may take nothing of what it is sent
+
+
+class CaptionServer(uvicorn.Server):
+    """Serves `app`; when it is told to stop, first the sessions are brought to their end."""
+
+    def __init__(self, config: ServerConfig, app: Guard, rooms: Rooms) -> None:
+        self.rooms = rooms
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                http="h11",
+                # Written for the current interface of `websockets`, and uvicorn's own choice since
+                # 0.50; the other implementation builds on one that `websockets` has deprecated.
+                ws="websockets-sansio",
+                ws_max_size=config.max_message_bytes,
+                # Captions are short: compressing them for each viewer would cost more than it saves
+                ws_per_message_deflate=False,
+                ssl_certfile=config.tls_cert,
+                ssl_keyfile=config.tls_key,
+                # Addresses are not logged: what follows a "?" may be a secret of a careless user.
+                access_log=False,
+                log_config=None,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=3,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await self.rooms.aclose()
+        await super().shutdown(sockets)
+
+
+@asynccontextmanager
+async def open_server(
+    config: ServerConfig,
+    recognizer: Recognizer,
+    translator: Translator,
+    store: Store,
+    pages: Path = PAGES,
+) -> AsyncGenerator[CaptionServer, None]:
+    """A server to `serve` within; what it needs runs until the end. Raises SurtitleError."""
+    _check_certificate(config)
+    # Each session keeps a thread busy while its recognizer works.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(config.max_sessions + 4))
+    translations, metrics, access = TranslationLoop(translator), Metrics(), Access(config)
+    async with asyncio.TaskGroup() as tasks:
+        rooms = Rooms(config, recognizer, translations, store, metrics, tasks)
+        running = [tasks.create_task(translations.run()), tasks.create_task(rooms.run())]
+        sockets = CaptionSockets(rooms, access, metrics, config)
+        api = WebApi(rooms, store, translator, access, metrics)
+        vendors = VendorSockets(rooms, access, metrics, translator)
+        app = Starlette(routes=_routes(sockets, vendors, api, pages))
+        yield CaptionServer(config, Guard(app, access), rooms)
+        for task in running:
+            task.cancel()
+
+
+def listen(config: ServerConfig) -> socket.socket:
+    """The socket to serve on; who connects before waits. Raises SurtitleError."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        listening = socket.create_server((config.host, config.port), family=family, backlog=1024)
+    except OSError as error:
+        raise SurtitleError(
+            f"{config.host} port {config.port} cannot be listened on: {error.strerror}; "
+            "choose another --host or --port"
+        ) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
+    return listening
+
+
+def _check_certificate(config: ServerConfig) -> None:
+    if config.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_cert, config.tls_key)
+    except OSError as error:  # ssl.SSLError is one
+        raise SurtitleError(
+            f"TLS cannot be set up with {config.tls_cert} and {config.tls_key}: {error}"
+        ) from error
+
+
+def _routes(
+    sockets: CaptionSockets, vendors: VendorSockets, api: WebApi, pages: Path
+) -> list[BaseRoute]:
+    return [
+        WebSocketRoute("/v1/publish", sockets.publish),
+        WebSocketRoute("/v1/view", sockets.view),
+        WebSocketRoute("/v1/listen", vendors.listen),
+        WebSocketRoute("/v1/realtime/translations", vendors.translate),
+        Route("/v1/languages", api.for_viewers(api.languages)),
+        Route("/v1/sessions", api.for_viewers(api.sessions)),
+        Route("/v1/sessions/{session_id}/transcript", api.for_viewers(api.transcript)),
+        Route("/v1/qr", api.qr),
+        Route("/healthz", api.healthz),
+        Route("/metrics", api.for_viewers(api.metrics)),
+        _page("/", pages / "index.html"),
+        _page("/overlay", pages / "overlay" / "index.html"),
+        _page("/capture", pages / "capture" / "index.html"),
+        Route("/{path:path}", StaticFiles(directory=pages)),  # a Mount would catch WebSockets too
+    ]
+
+
+def _page(address: str, file: Path) -> Route:
+    async def page(request: Request) -> Response:
+        return FileResponse(file)
+
+    return Route(address, page)

@@ -1,0 +1,119 @@
+"""The final captions of a session -> SubRip, WebVTT, plain text or JSON (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import accumulate, pairwise
+from typing import Literal, get_args
+
+from ..cues import Cue
+from ..errors import RefusedError
+from ..events import Caption, SourceSegment, Word
+from ..sinks.subtitle_file import subtitle_text
+from ..subtitle_rules import SubtitleRules, language_rules
+from ..subtitles import bilingual_cues, source_cues, translated_cues
+from ..tokens import tokenize
+from .store import StoredSession
+
+TranscriptFormat = Literal["srt", "vtt", "txt", "json"]
+TRANSCRIPT_FORMATS: tuple[TranscriptFormat, ...] = get_args(TranscriptFormat)
+MEDIA_TYPES: dict[TranscriptFormat, str] = {
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt",
+    "txt": "text/plain",
+    "json": "application/json",
+}
+
+
+def parse_format(name: str) -> TranscriptFormat:
+    """Raises RefusedError."""
+    for known in TRANSCRIPT_FORMATS:
+        if known == name:
+            return known
+    raise RefusedError(
+        "bad_request", f"format must be {', '.join(TRANSCRIPT_FORMATS)}, got {name!r:.80}"
+    )
+
+
+def parse_languages(text: str, session: StoredSession) -> tuple[str, ...]:
+    """The language spoken, one of the others, or both; none named: the language spoken.
+
+    Raises RefusedError.
+    """
+    wanted = set(text.split(",")) if text else {session.source}
+    known = (session.source, *session.targets)
+    if not wanted <= set(known):
+        raise RefusedError(
+            "unsupported_language", f"this session has {', '.join(known)}, got lang={text!r:.80}"
+        )
+    if len(wanted - {session.source}) > 1:
+        raise RefusedError(
+            "bad_request",
+            f"lang may name one language, or {session.source} and another, got {text!r:.80}",
+        )
+    return tuple(language for language in known if language in wanted)
+
+
+def transcript(
+    session: StoredSession,
+    captions: Sequence[Caption],
+    transcript_format: TranscriptFormat,
+    languages: tuple[str, ...],
+) -> str:
+    """`captions` are final, by segment; `languages` as from `parse_languages`."""
+    shown = [caption for caption in captions if caption.language in languages]
+    match transcript_format:
+        case "json":
+            return json.dumps(
+                {**asdict(session), "captions": [asdict(caption) for caption in shown]},
+                ensure_ascii=False,
+                indent=1,
+            )
+        case "txt":
+            return _plain_text(shown, languages)
+        case "srt" | "vtt":
+            return subtitle_text(_cues(session, captions, languages), transcript_format)
+
+
+def _plain_text(captions: Sequence[Caption], languages: tuple[str, ...]) -> str:
+    """A line per segment; with two languages, a paragraph of two lines."""
+    lines: dict[int, dict[str, str]] = {}
+    for caption in captions:
+        lines.setdefault(caption.segment_id, {})[caption.language] = caption.text
+    paragraphs = [
+        "\n".join(texts[language] for language in languages if texts.get(language))
+        for texts in lines.values()
+    ]
+    between = "\n" if len(languages) == 1 else "\n\n"
+    return between.join(filter(None, paragraphs)) + "\n"
+
+
+def _cues(
+    session: StoredSession, captions: Sequence[Caption], languages: tuple[str, ...]
+) -> list[Cue]:
+    source, target, rules = session.source, languages[-1], SubtitleRules()
+    segments = [_segment(c) for c in captions if c.language == source and c.text.strip()]
+    if target == source:
+        return source_cues(segments, source, rules)
+    texts = {c.segment_id: c.text for c in captions if c.language == target}
+    translations = [texts.get(segment.segment_id, "") for segment in segments]
+    make = bilingual_cues if len(languages) == 2 else translated_cues
+    return make(segments, translations, source, target, rules)
+
+
+def _segment(caption: Caption) -> SourceSegment:
+    """A segment whose words share its time by their length: captions do not know the words'."""
+    texts = [token.text for token in tokenize(caption.text, language_rules(caption.language))]
+    chars = sum(map(len, texts))
+    duration_ms = caption.end_ms - caption.start_ms
+    times = [
+        caption.start_ms + duration_ms * spoken // chars
+        for spoken in accumulate(map(len, texts), initial=0)
+    ]
+    words = tuple(
+        Word(text, start_ms, end_ms, 1.0)
+        for text, (start_ms, end_ms) in zip(texts, pairwise(times), strict=True)
+    )
+    return SourceSegment(caption.segment_id, caption.revision, words, is_final=True)

@@ -1,0 +1,130 @@
+"""What a server answers over plain HTTP: sessions, transcripts, and how it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from http import HTTPStatus
+
+import segno
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from ..errors import RefusedError, TranslatorError
+from ..subtitle_rules import LANGUAGES
+from ..translators import Translator
+from .access import Access, host_and_port
+from .metrics import CONTENT_TYPE, Metrics
+from .rooms import Rooms
+from .store import Store
+from .transcript import MEDIA_TYPES, parse_format, parse_languages, transcript
+
+MAX_LISTED = 1000
+MAX_QR_CHARS = 500
+_STATUS = {
+    "unauthorized": HTTPStatus.UNAUTHORIZED,
+    "unknown_session": HTTPStatus.NOT_FOUND,
+}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class WebApi:
+    """The endpoints, each a method."""
+
+    def __init__(
+        self, rooms: Rooms, store: Store, translator: Translator, access: Access, metrics: Metrics
+    ) -> None:
+        self._rooms = rooms
+        self._store = store
+        self._access = access
+        self._metrics = metrics
+        self._languages = _languages(rooms, translator)
+
+    def for_viewers(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, for who may view; what it refuses becomes an error in our format."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                if "view" not in self._access.rights(request.headers):
+                    raise RefusedError("unauthorized", "a token is needed that allows to view")
+                return await endpoint(request)
+            except RefusedError as error:
+                return _refusal(error)
+
+        return guarded
+
+    async def healthz(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
+
+    async def languages(self, request: Request) -> Response:
+        return JSONResponse(self._languages)
+
+    async def sessions(self, request: Request) -> Response:
+        stored = await self._store.sessions(MAX_LISTED)
+        listed = [{**asdict(s), "is_live": self._rooms.is_live(s.id)} for s in stored]
+        return JSONResponse({"sessions": listed})
+
+    async def transcript(self, request: Request) -> Response:
+        query, session_id = request.query_params, request.path_params["session_id"]
+        transcript_format = parse_format(query.get("format", "srt"))
+        session = await self._store.session(session_id)
+        if session is None:
+            raise RefusedError("unknown_session", f"there is no session {session_id!r:.80}")
+        languages = parse_languages(query.get("lang", ""), session)
+        captions = await self._store.captions(session.id)
+        text = await asyncio.to_thread(transcript, session, captions, transcript_format, languages)
+        name = f"{session.id}.{'-'.join(languages)}.{transcript_format}"
+        return Response(
+            text,
+            media_type=MEDIA_TYPES[transcript_format],
+            headers={"content-disposition": f'attachment; filename="{name}"'},
+        )
+
+    async def qr(self, request: Request) -> Response:
+        """A QR code of an address of this server, and of no other: it is not a service for all."""
+        text = request.query_params.get("text", "")
+        asked, ours = (
+            host_and_port(text),
+            host_and_port(f"http://{request.headers.get('host', '')}"),
+        )
+        is_ours = (
+            asked[0] is not None
+            and asked[0] == ours[0]
+            and text.startswith(("http://", "https://"))
+        )
+        if not is_ours or len(text) > MAX_QR_CHARS:
+            return _refusal(RefusedError("bad_request", "text must be an address of this server"))
+        svg = io.BytesIO()
+        segno.make_qr(text, error="m").save(svg, kind="svg", scale=8, light="#fff")
+        return Response(svg.getvalue(), media_type="image/svg+xml")
+
+
+def _languages(rooms: Rooms, translator: Translator) -> dict[str, list[str]]:
+    """What can be spoken, and what it can be translated to from at least one of these."""
+    sources = sorted(rooms.recognizer.languages)
+
+    def is_target(language: str) -> bool:
+        return any(_can_translate(translator, source, language) for source in sources)
+
+    return {"source": sources, "targets": sorted(filter(is_target, LANGUAGES))}
+
+
+def _can_translate(translator: Translator, source: str, target: str) -> bool:
+    try:
+        translator.check(source, target)
+    except TranslatorError:
+        return False
+    return source != target
+
+
+def _refusal(error: RefusedError) -> Response:
+    status = _STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
+    body = {"type": "error", "code": error.code, "message": str(error)}
+    headers = {"www-authenticate": "Bearer"} if error.code == "unauthorized" else None
+    return JSONResponse(body, status, headers)

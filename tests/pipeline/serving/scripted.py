@@ -1,0 +1,198 @@
+"""A caption server on loopback, over a recognizer that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+from surtitle.pipeline.config import ServerConfig
+from surtitle.pipeline.errors import RecognizerError
+from surtitle.pipeline.events import AudioChunk, Hypothesis, Word
+from surtitle.pipeline.serving.server import CaptionServer, open_server
+from surtitle.pipeline.serving.store import Store
+from surtitle.pipeline.translators.echo import EchoTranslator
+
+WORD_MS = 300
+WORDS = "the harbor opens at six and the ferries leave soon".split()
+RATE_HZ = 8000
+WORD_PCM = bytes(2 * RATE_HZ * WORD_MS // 1000)  # so much audio is a word
+START = {
+    "type": "start",
+    "version": 1,
+    "source": "en",
+    "targets": ["es"],
+    "sample_rate_hz": RATE_HZ,
+    "codec": "pcm_s16le",
+}
+
+Message = dict[str, Any]
+
+
+class ScriptedRecognizer:
+    """Every 300 ms of audio is a word. It listens only while `gate` is set."""
+
+    name = "script"
+    languages = frozenset({"en"})
+    is_written = False
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.is_broken = False
+
+    def open_stream(self, language: str, terms: tuple[str, ...]) -> ScriptedStream:
+        return ScriptedStream(self)
+
+
+class ScriptedStream:
+    def __init__(self, recognizer: ScriptedRecognizer) -> None:
+        self._recognizer = recognizer
+        self._heard_samples = self._said = 0
+
+    def push(self, chunk: AudioChunk) -> list[Hypothesis]:
+        assert self._recognizer.gate.wait(10), "the test has opened the gate"
+        if self._recognizer.is_broken:
+            raise RecognizerError("the recognizer has died")
+        self._heard_samples += chunk.samples.size
+        return [self._hypothesis(is_end=False)]
+
+    def flush(self) -> list[Hypothesis]:
+        return [self._hypothesis(is_end=True)]
+
+    def close(self) -> None: ...
+
+    def _hypothesis(self, *, is_end: bool) -> Hypothesis:
+        heard_ms = self._heard_samples // 16
+        end = max(self._said, min(round(heard_ms / WORD_MS), len(WORDS)))
+        words = tuple(
+            Word(WORDS[n], n * WORD_MS, (n + 1) * WORD_MS, 1.0) for n in range(self._said, end)
+        )
+        self._said = end
+        return Hypothesis(words, (), heard_ms, is_end)
+
+
+@dataclass
+class Served:
+    """A server that runs, and how to reach it."""
+
+    server: CaptionServer
+    rooms: Any
+    recognizer: ScriptedRecognizer
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(
+        self,
+        path: str,
+        *,
+        token: str | None = None,
+        origin: str | None = None,
+        subprotocols: tuple[str, ...] = ("surtitle.v1",),
+        name: str = "127.0.0.1",
+        **options: Any,
+    ) -> connect:
+        """`name` is what the server is called, where `options` say how to reach it."""
+        return connect(
+            f"ws://{name}:{self.port}{path}",
+            subprotocols=[Subprotocol(name) for name in subprotocols],
+            origin=None if origin is None else Origin(origin),
+            additional_headers={"Authorization": f"Bearer {token}"} if token else {},
+            proxy=None,
+            **options,
+        )
+
+    def view(self, query: str = "", **options: Any) -> connect:
+        return self.connect(f"/v1/view?{query}", **options)
+
+    def http(self) -> httpx.AsyncClient:
+        # Without TLS there is nothing to verify, and loading certificates takes long.
+        return httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False)
+
+    async def publish(self, **fields: Any) -> tuple[ClientConnection, Message]:
+        """A publisher that has started, and what it was answered."""
+        publisher = await self.connect("/v1/publish")
+        return publisher, await ask(publisher, START | fields)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+
+
+async def ask(publisher: ClientConnection, message: Message) -> Message:
+    await publisher.send(json.dumps(message))
+    return await read(publisher)
+
+
+async def read(connection: ClientConnection) -> Message:
+    return json.loads(await asyncio.wait_for(connection.recv(), 5))
+
+
+async def read_until(connection: ClientConnection, message_type: str) -> list[Message]:
+    """All messages up to the first of a type."""
+    messages = [await read(connection)]
+    while messages[-1]["type"] != message_type:
+        messages.append(await read(connection))
+    return messages
+
+
+async def read_final(connection: ClientConnection, language: str = "es") -> Message:
+    while True:
+        message = await read(connection)
+        if message.get("is_final") and message["language"] == language:
+            return message
+
+
+async def speak(publisher: ClientConnection, words: int = len(WORDS)) -> None:
+    for _ in range(words):
+        await publisher.send(WORD_PCM)
+
+
+Scenario = Callable[[Served], Awaitable[None]]
+
+
+def serve(scenario: Scenario, folder: Path, **changes: Any) -> None:
+    """Run a scenario against a server with a configuration of its own, and stop the server.
+
+    Its pages are in `folder`, and its store is `sessions.sqlite` there.
+    """
+    config = replace(ServerConfig(), **changes)
+    pages = _pages(folder / "web")
+    with closing(Store(folder / "sessions.sqlite")) as store:
+        asyncio.run(asyncio.wait_for(_serve(scenario, config, store, pages), 20))
+
+
+def _pages(folder: Path) -> Path:
+    for name in "", "overlay", "capture":
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "index.html").write_text(f"<title>{name or 'start'}</title>")
+    (folder / "overlay" / "main.js").write_text("export {};")
+    return folder
+
+
+async def _serve(scenario: Scenario, config: ServerConfig, store: Store, pages: Path) -> None:
+    recognizer = ScriptedRecognizer()
+    listening = socket.create_server(("127.0.0.1", 0))
+    # Small buffers: what a slow viewer does not read must come to wait in the server.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    port = listening.getsockname()[1]
+    async with open_server(config, recognizer, EchoTranslator(), store, pages) as server:  # type: ignore[arg-type]
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            await scenario(Served(server, server.rooms, recognizer, port))
+        finally:
+            recognizer.gate.set()
+            server.should_exit = True
+            await serving

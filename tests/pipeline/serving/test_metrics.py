@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from surtitle.pipeline.serving.metrics import Metrics
+
+
+def test_what_was_counted_is_told() -> None:
+    metrics = Metrics()
+    metrics.sessions.set(2)
+    metrics.captions_sent.inc(7)
+    metrics.lag_s.observe(0.6)
+    text = metrics.text().decode()
+    assert "surtitle_sessions 2.0" in text
+    assert "surtitle_captions_sent_total 7.0" in text
+    assert 'surtitle_lag_seconds_bucket{le="1.0"} 1.0' in text
+
+
+def test_two_servers_count_for_themselves() -> None:
+    first, second = Metrics(), Metrics()
+    first.captions.inc()
+    assert "surtitle_captions_total 0.0" in second.text().decode()

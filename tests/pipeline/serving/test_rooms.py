@@ -1,0 +1,121 @@
+"""Rooms without sockets. What needs time or a connection stands in test_caption_sockets.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from surtitle.pipeline.config import LiveConfig, ServerConfig
+from surtitle.pipeline.errors import RefusedError
+from surtitle.pipeline.protocols.captions import ViewRequest
+from surtitle.pipeline.serving.metrics import Metrics
+from surtitle.pipeline.serving.rooms import Rooms
+from surtitle.pipeline.serving.store import Store
+from surtitle.pipeline.translation_loop import TranslationLoop
+from surtitle.pipeline.translators.echo import EchoTranslator
+
+from .scripted import RATE_HZ, WORD_PCM, ScriptedRecognizer
+
+CONFIG = LiveConfig("en", ("es",))
+
+
+def run(scenario: Callable[[Rooms], Awaitable[None]], tmp_path: Path, **changes: Any) -> None:
+    async def within(store: Store) -> None:
+        translations = TranslationLoop(EchoTranslator())
+        config = replace(ServerConfig(), **changes)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            translating = tasks.create_task(translations.run())
+            recognizer: Any = ScriptedRecognizer()
+            rooms = Rooms(config, recognizer, translations, store, Metrics(), tasks)
+            await scenario(rooms)
+            await rooms.aclose()
+            translating.cancel()
+
+    with closing(Store(tmp_path / "sessions.sqlite")) as store:
+        asyncio.run(within(store))
+
+
+def test_a_room_is_free_again_after_its_session(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        first = rooms.start("hall", CONFIG, RATE_HZ)
+        with pytest.raises(RefusedError, match="somebody publishes in the room 'hall'"):
+            rooms.start("hall", CONFIG, RATE_HZ)
+        first.stop()
+        first.stop()
+        first.push(WORD_PCM)  # too late, and no harm
+        with first.attached() as outbox:
+            while await outbox.take():
+                pass
+        assert not rooms.is_live(first.id)
+        second = rooms.start("hall", CONFIG, RATE_HZ)
+        assert second.id != first.id
+        with pytest.raises(RefusedError, match="no session with this key"):
+            rooms.resume(first.resume_key)
+        assert rooms.resume(second.resume_key) is second
+
+    run(scenario, tmp_path)
+
+
+def test_a_reader_gets_captions_and_last_words(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        live = rooms.start("hall", CONFIG, RATE_HZ)
+        with live.attached() as outbox:
+            for _ in range(4):
+                live.push(WORD_PCM)
+            assert live.received_samples == 4 * len(WORD_PCM) // 2
+            live.stop()
+            texts: list[str] = []
+            while message := await outbox.take():
+                texts += [message.caption.text] if message.caption else [message.text]
+        assert texts[-3:-1] == ["The harbor opens at.", "[es] the harbor opens at"]
+        assert '"stopped"' in texts[-1]
+        assert outbox.close_code == 1000
+
+    run(scenario, tmp_path)
+
+
+def test_a_refused_language_leaves_no_trace(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        with pytest.raises(RefusedError, match="does not understand 'fr'") as caught:
+            rooms.start("hall", LiveConfig("fr"), RATE_HZ)
+        assert caught.value.code == "unsupported_language"
+        rooms.start("hall", CONFIG, RATE_HZ)
+
+    run(scenario, tmp_path, max_sessions=1)
+
+
+def test_a_key_that_no_encoding_knows_is_unknown(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        rooms.start("hall", CONFIG, RATE_HZ)
+        with pytest.raises(RefusedError, match="no session with this key"):
+            rooms.resume("\ud800")
+
+    run(scenario, tmp_path)
+
+
+def test_a_room_has_places_for_so_many_viewers(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        with rooms.viewed(ViewRequest("hall")), rooms.viewed(ViewRequest("yard")):
+            with pytest.raises(RefusedError, match="no place"), rooms.viewed(ViewRequest("hall")):
+                pass
+        with rooms.viewed(ViewRequest("hall")):
+            pass
+
+    run(scenario, tmp_path, max_room_viewers=1)
+
+
+def test_nothing_begins_while_the_server_stops(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        await rooms.aclose()
+        with pytest.raises(RefusedError, match="is stopping"):
+            rooms.start("hall", CONFIG, RATE_HZ)
+        with pytest.raises(RefusedError, match="is stopping"), rooms.viewed(ViewRequest("hall")):
+            pass
+
+    run(scenario, tmp_path)

@@ -1,0 +1,143 @@
+"""Sessions, transcripts and the rest over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pysubs2
+
+from surtitle.pipeline.config import Tokens
+
+from .scripted import Served, read_final, read_until, serve, speak
+
+TOKENS = Tokens("publish-publish-publish", "view-view-view-view")
+FINAL = "The harbor opens at six and the ferries leave soon."
+
+
+def test_a_transcript_of_a_session_that_has_ended(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        publisher, started = await served.publish(room="hall")
+        await speak(publisher)
+        await publisher.send('{"type": "stop"}')
+        await read_until(publisher, "stopped")
+        async with served.http() as http:
+            (session,) = (await http.get("/v1/sessions")).json()["sessions"]
+            assert session["id"] == started["session"]
+            assert (session["room"], session["source"], session["targets"]) == (
+                "hall", "en", ["es"]
+            )  # fmt: skip
+            assert session["ended_at"] is not None and not session["is_live"]
+            path = f"/v1/sessions/{session['id']}/transcript"
+            srt = await http.get(path, params={"format": "srt", "lang": "en,es"})
+            assert srt.headers["content-type"] == "application/x-subrip; charset=utf-8"
+            assert f'filename="{session["id"]}.en-es.srt"' in srt.headers["content-disposition"]
+            cues = pysubs2.SSAFile.from_string(srt.text, format_="srt")
+            assert "harbor opens" in cues[0].plaintext and "[es]" in cues[0].plaintext
+            assert (await http.get(path, params={"format": "txt"})).text == f"{FINAL}\n"
+            vtt = await http.get(path, params={"format": "vtt", "lang": "es"})
+            assert vtt.text.startswith("WEBVTT") and "[es] the harbor" in vtt.text
+            answer = (await http.get(path, params={"format": "json"})).json()
+            assert [caption["text"] for caption in answer["captions"]] == [FINAL]
+
+    serve(scenario, tmp_path)
+
+
+def test_a_transcript_of_a_session_that_goes_on(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        publisher, started = await served.publish()
+        await speak(publisher, 3)
+        await publisher.send('{"type": "flush"}')
+        await read_final(publisher)
+        async with served.http() as http:
+            (session,) = (await http.get("/v1/sessions")).json()["sessions"]
+            assert session["is_live"] and session["ended_at"] is None
+            path = f"/v1/sessions/{started['session']}/transcript"
+            text = (await http.get(path, params={"format": "txt", "lang": "es"})).text
+            assert text == "[es] the harbor opens\n"
+
+    serve(scenario, tmp_path)
+
+
+def test_what_cannot_be_had_is_told(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        publisher, started = await served.publish()
+        path = f"/v1/sessions/{started['session']}/transcript"
+        async with served.http() as http:
+            for address, status, code in (
+                ("/v1/sessions/x/transcript", 404, "unknown_session"),
+                (f"{path}?format=ass", 400, "bad_request"),
+                (f"{path}?lang=fr", 400, "unsupported_language"),
+            ):
+                answer = await http.get(address)
+                assert (answer.status_code, answer.json()["code"]) == (status, code)
+        await publisher.close()
+
+    serve(scenario, tmp_path)
+
+
+def test_tokens_guard_what_was_said_and_not_the_pages(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            for path in "/v1/sessions", "/v1/sessions/x/transcript", "/metrics", "/v1/languages":
+                answer = await http.get(path)
+                assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+            for path in "/", "/overlay", "/capture", "/overlay/main.js", "/healthz":
+                assert (await http.get(path)).status_code == 200
+            headers = {"authorization": f"Bearer {TOKENS.view}"}
+            assert (await http.get("/v1/sessions", headers=headers)).json() == {"sessions": []}
+            assert (await http.get("/metrics", headers=headers)).status_code == 200
+
+    serve(scenario, tmp_path, tokens=TOKENS)
+
+
+def test_metrics_count_what_happens(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        publisher, _ = await served.publish()
+        async with served.view() as viewer, served.http() as http:
+            await speak(publisher, 3)
+            await publisher.send('{"type": "flush"}')
+            await read_final(publisher)
+            await read_final(viewer)
+            text = (await http.get("/metrics")).text
+        values = dict(re.findall(r"^(surtitle_\w+) ([\d.]+)$", text, re.MULTILINE))
+        assert (values["surtitle_sessions"], values["surtitle_viewers"]) == ("1.0", "1.0")
+        assert float(values["surtitle_captions_total"]) >= 2
+        assert float(values["surtitle_captions_sent_total"]) >= 4
+        assert "surtitle_event_loop_stall_seconds_bucket" in text
+        await publisher.close()
+
+    serve(scenario, tmp_path)
+
+
+def test_languages_are_told_as_documented(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r'^\{"source".*\}$', document, re.MULTILINE)
+
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            languages = (await http.get("/v1/languages")).json()
+        assert languages.keys() == json.loads(example).keys()
+        assert languages["source"] == ["en"]
+        assert "es" in languages["targets"] and "en" not in languages["targets"]
+
+    serve(scenario, tmp_path)
+
+
+def test_a_qr_code_of_an_address_of_this_server(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            answer = await http.get("/v1/qr", params={"text": f"{served.url}/overlay#token=x"})
+            assert answer.headers["content-type"] == "image/svg+xml"
+            assert ElementTree.fromstring(answer.text).tag.endswith("svg")
+            for text in (
+                "",
+                "https://evil.example/",
+                "javascript:alert(1)",
+                f"{served.url}/{'x' * 500}",
+            ):
+                assert (await http.get("/v1/qr", params={"text": text})).status_code == 400
+
+    serve(scenario, tmp_path)
