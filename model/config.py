@@ -106,8 +106,9 @@ class ModelConfig:
 class SamplerConfig:
     """Settings of the denoising loop; the defaults are the released checkpoint's.
 
-    `candidates` is ours: so many canvases are denoised for a text, and the answer that agrees most
-    with the others is taken (consensus.py).
+    Two are ours. `candidates`: so many canvases are denoised for a text, and the answer that agrees
+    most with the others is taken (consensus.py). `merge_repeats`: equal tokens side by side become
+    one; a small model stutters where it is not sure how far a word has come.
     """
 
     max_denoising_steps: int = 48
@@ -117,6 +118,7 @@ class SamplerConfig:
     stability_threshold: int = 1
     confidence_threshold: float = 0.005
     candidates: int = 1
+    merge_repeats: bool = False
 
     def __post_init__(self) -> None:
         if self.candidates < 1:

@@ -95,6 +95,17 @@ class TranslationTokenizer:
         """Text of a canvas: special tokens dropped, spaces trimmed."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=True).strip()
 
+    def merge_repeats(self, ids: Sequence[int]) -> list[int]:
+        """One token for a run of equal ones, unless it has digits: 1933 stays."""
+        merged: list[int] = []
+        for token in ids:
+            if not merged or token != merged[-1] or self._has_digit(token):
+                merged.append(token)
+        return merged
+
+    def _has_digit(self, token: int) -> bool:
+        return any(char.isdigit() for char in self._tokenizer.id_to_token(token))
+
     def save(self, folder: Path) -> None:
         """Write what `load` reads."""
         self._tokenizer.save(str(folder / "tokenizer.json"))

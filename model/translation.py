@@ -76,6 +76,9 @@ def translate(
             chosen = indices[start : start + BATCH_ROWS]
             tokens, steps = _answer(model, sampler, [rows[i] for i in chosen], group)
             for i, ids, step_count in zip(chosen, tokens, steps, strict=True):
+                if sampler.config.merge_repeats:
+                    pins = len(rows[i].pinned)
+                    ids = [*ids[:pins], *tokenizer.merge_repeats(ids[pins:])]
                 text = _joined(requests[i].pinned, tokenizer.decode(ids))
                 candidates[i].append(Answer(text, step_count))
                 done += len(candidates[i]) == counts[i]

@@ -26,6 +26,13 @@ def test_any_text_comes_back(tokenizer: TranslationTokenizer, text: str) -> None
         assert tokenizer.decode(ids) == text
 
 
+def test_equal_tokens_side_by_side_become_one_but_digits_stay(
+    tokenizer: TranslationTokenizer,
+) -> None:
+    ids = tokenizer.answer("xzzzy 1933")
+    assert tokenizer.decode(tokenizer.merge_repeats(ids)) == "xzy 1933"
+
+
 def test_saved_and_loaded(tokenizer: TranslationTokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path)
     loaded = TranslationTokenizer.load(tmp_path)
