@@ -104,7 +104,8 @@ class TranslationTokenizer:
         return merged
 
     def _has_digit(self, token: int) -> bool:
-        return any(char.isdigit() for char in self._tokenizer.id_to_token(token))
+        text = self._tokenizer.id_to_token(token) or ""
+        return any(char.isdigit() for char in text)
 
     def save(self, folder: Path) -> None:
         """Write what `load` reads."""

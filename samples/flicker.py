@@ -97,7 +97,15 @@ class Translator:
             segments = [_segment(line.words[:count], count, len(line.words)) for line in growing]
             requests = [line.track.request(s) for line, s in zip(growing, segments, strict=True)]
             asked = [
-                Request(r.text, "en", "es", r.draft if is_warm else "", r.pinned) for r in requests
+                Request(
+                    r.text,
+                    "en",
+                    "es",
+                    r.draft if is_warm else "",
+                    r.pinned,
+                    is_draft=r.is_draft,
+                )
+                for r in requests
             ]
             started = time.monotonic()
             answers = translate(self._model, self._tokenizer, self._sampler, asked)
