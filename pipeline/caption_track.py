@@ -39,13 +39,20 @@ class CaptionTrack:
         return segment.is_final or len(segment.words) >= MIN_DRAFT_WORDS
 
     def request(self, segment: SourceSegment) -> TranslationRequest:
-        """What to translate for this revision, given what is shown by now."""
+        """What to translate for this revision, given what is shown by now.
+
+        A final is bound by what is pinned, and by nothing else of its drafts.
+        """
         opened = self._open.get(segment.segment_id)
-        draft, pinned = (opened.draft, opened.wording.pinned) if opened else ("", "")
-        terms = required(segment.text, self._terms, self.language)
         is_draft = not segment.is_final
         return TranslationRequest(
-            segment.text, self._source, self.language, draft, pinned, terms, is_draft
+            segment.text,
+            self._source,
+            self.language,
+            draft=opened.draft if opened and is_draft else "",
+            pinned=opened.wording.pinned if opened else "",
+            required=required(segment.text, self._terms, self.language),
+            is_draft=is_draft,
         )
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:
