@@ -1,4 +1,4 @@
-"""A browser for the tests of the pages."""
+"""A browser for the tests of the pages, and the interpreter for those of the kernels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# Before anything imports Triton: without a card its kernels run in the interpreter.
+os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidiactl").exists() else "1")
 
 Launch = Callable[..., "Browser"]
 SCREENSHOTS = Path(__file__).parents[1] / "out/screenshots"

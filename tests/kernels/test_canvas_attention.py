@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -56,3 +58,30 @@ def test_one_mask_serves_every_query() -> None:
     mask[..., 0] = True
     expected = canvas_attention(q, k, v, mask.expand(-1, 3, -1))
     assert torch.equal(canvas_attention(q, k, v, mask), expected)
+
+
+@pytest.mark.parametrize(("heads", "groups", "size"), [(4, 2, 16), (4, 1, 24), (3, 3, 8)])
+@pytest.mark.parametrize(("prefix", "new"), [(0, 1), (1, 7), (13, 13), (300, 7), (0, 0)])
+def test_kernel(
+    both: Any,
+    close: Any,
+    dtype: torch.dtype,
+    prefix: int,
+    new: int,
+    heads: int,
+    groups: int,
+    size: int,
+) -> None:
+    q = torch.randn(2, new, heads, size) * 0.5
+    k, v = torch.randn(2, 2, prefix + new, groups, size).unbind()
+    mask = torch.rand(2, new, prefix + new) < 0.6
+    mask[:, :, -1:] = True
+    close(*both(canvas_attention, q.to(dtype), k.to(dtype), v.to(dtype), mask))
+
+
+def test_kernel_with_one_mask_for_every_query(both: Any) -> None:
+    q, k, v = torch.randn(2, 300, 2, 8), torch.randn(2, 70, 2, 8), torch.randn(2, 70, 2, 8)
+    mask = torch.zeros(2, 1, 70, dtype=torch.bool)
+    mask[..., 66] = True  # the first block of keys has nothing to see
+    actual, _ = both(canvas_attention, q, k, v, mask)
+    torch.testing.assert_close(actual, v[:, 66:67].expand_as(actual), rtol=1e-5, atol=1e-5)

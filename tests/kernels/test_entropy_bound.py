@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -45,3 +47,17 @@ def test_rows_are_independent() -> None:
     together = entropy_bound(entropy, 0.5)
     alone = torch.cat([entropy_bound(row[None], 0.5) for row in entropy])
     assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("bound", [0.1, 8.0, 1e6])
+@pytest.mark.parametrize("size", [0, 1, 7, 13, 300])
+def test_kernel(both: Any, size: int, bound: float) -> None:
+    entropy = ((torch.rand(5, size).pow(4) * 24).round() + torch.arange(size) / 2**13) / 8
+    entropy[torch.rand(5, size) < 0.1] = torch.inf
+    actual, expected = both(entropy_bound, entropy, bound)
+    assert torch.equal(actual, expected)
+
+
+def test_kernel_among_equals(both: Any) -> None:
+    actual, _ = both(entropy_bound, torch.full((1, 13), 0.25), 1.0)
+    assert actual.tolist() == [[True] * 5 + [False] * 8]

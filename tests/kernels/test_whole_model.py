@@ -1,0 +1,76 @@
+"""The whole model through the kernels against the same model through the references."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from surtitle.kernels.dispatch import forced
+from surtitle.model.config import FULL, SLIDING, ModelConfig, SamplerConfig
+from surtitle.model.denoiser import Denoiser
+from surtitle.model.generation import generate
+from surtitle.model.sampler import EntropyBoundSampler
+
+VOCABULARY, CANVAS = 512, 16
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def model(device: str) -> Denoiser:
+    """Tiny, with random weights of which no norm, scale or scalar is 1."""
+    config = ModelConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=48,
+        moe_intermediate_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        num_global_key_value_heads=1,
+        global_head_dim=32,
+        layer_types=(SLIDING, SLIDING, FULL),
+        sliding_window=16,
+        num_experts=8,
+        top_k_experts=2,
+        canvas_length=CANVAS,
+    )
+    made = Denoiser(config).eval().requires_grad_(False)
+    for name, weight in made.named_parameters():
+        if weight.dim() == 1:
+            weight.uniform_(0.6, 1.4)
+        else:
+            weight.normal_(0, 0.3 if "embed_tokens" in name else 0.12)
+    for name, scalar in made.named_buffers():
+        if name.endswith("layer_scalar"):
+            scalar.uniform_(0.5, 1.2)
+    return made.to(device)
+
+
+@torch.inference_mode()
+def test_logits(model: Denoiser, device: str) -> None:
+    prompt = torch.randint(3, 400, (2, 23), device=device)
+    mask = torch.arange(23, device=device) < torch.tensor([[23], [9]], device=device)
+    canvas = torch.randint(VOCABULARY, (2, CANVAS), device=device)
+    expected = torch.randn(2, CANVAS, 64, device=device)
+
+    def logits(triton: bool) -> torch.Tensor:
+        with forced(triton):
+            _, cache = model.encode(prompt, mask)
+            return model.denoise(canvas, cache, expected)
+
+    ours, wanted = logits(triton=True), logits(triton=False)
+    torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-4)
+    assert torch.equal(ours.argmax(dim=-1), wanted.argmax(dim=-1))
+
+
+def test_generation_is_token_identical(model: Denoiser, device: str) -> None:
+    prompt = torch.randint(3, 400, (2, 9), device=device)
+    sampler = EntropyBoundSampler(SamplerConfig(max_denoising_steps=4), VOCABULARY)
+
+    def tokens(triton: bool) -> torch.Tensor:
+        torch.manual_seed(1)
+        with forced(triton):
+            return generate(model, sampler, prompt, max_new_tokens=CANVAS).tokens
+
+    assert torch.equal(tokens(triton=True), tokens(triton=False))
