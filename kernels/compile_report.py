@@ -26,7 +26,9 @@ from .canvas_attention import canvas_attention
 from .canvas_step import Canvases, CanvasRules, canvas_step
 from .dispatch import forced
 from .entropy_bound import entropy_bound
+from .fp8 import FP8, Quantized
 from .moe_ffn import moe_ffn
+from .moe_ffn_fp8 import moe_visits_fp8
 from .moe_route import moe_route
 from .qkv_norm_rope import Heads, qkv_norm_rope
 from .ragged_attention import Sequences, ragged_attention
@@ -85,6 +87,7 @@ def cases() -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {}
     for tokens in (48, 256, 512, 1024):
         found[f"experts T={tokens}"] = partial(_experts, tokens)
+        found[f"fp8 experts T={tokens}"] = partial(_experts_fp8, tokens)
     for kind, heads, window in (("sliding", SLIDING, WINDOW), ("full", FULL, None)):
         found[f"prepare {kind}"] = partial(_prepare, heads)
         found[f"ragged {kind}"] = partial(_ragged, heads, window)
@@ -100,6 +103,13 @@ def _experts(tokens: int) -> None:
     weights, experts, _ = moe_route(_bf16(tokens, EXPERTS), _bf16(EXPERTS), ACTIVE)
     gate_up, down = _bf16(EXPERTS, 2 * HIDDEN, WIDTH), _bf16(EXPERTS, WIDTH, HIDDEN)
     moe_ffn(_bf16(tokens, WIDTH), weights, experts, gate_up, down)
+
+
+def _experts_fp8(tokens: int) -> None:
+    weights, experts = _bf16(tokens, ACTIVE), _meta(torch.int64, tokens, ACTIVE)
+    gate_up = Quantized(_fp8(EXPERTS, 2 * HIDDEN, WIDTH), _meta(torch.float32, EXPERTS, 2 * HIDDEN))
+    down = Quantized(_fp8(EXPERTS, WIDTH, HIDDEN), _meta(torch.float32, EXPERTS, WIDTH))
+    moe_visits_fp8(_bf16(tokens, WIDTH), weights, experts, gate_up, down)
 
 
 def _prepare(heads: Heads) -> None:
@@ -145,6 +155,10 @@ def _residual() -> None:
 
 def _bf16(*shape: int) -> Tensor:
     return _meta(torch.bfloat16, *shape)
+
+
+def _fp8(*shape: int) -> Tensor:
+    return _meta(FP8, *shape)
 
 
 def _meta(dtype: torch.dtype, *shape: int) -> Tensor:

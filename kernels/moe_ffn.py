@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,25 +38,34 @@ def moe_visits(
         from .moe_ffn_triton import visit_experts
 
         return visit_experts(x, weights, experts, gate_up, down)
-    order, visits = _ordered_visits(x, weights, experts, gate_up, down)
+    order, visits = ordered_visits(x, weights, experts, gate_up, down)
     in_order = torch.empty_like(visits).index_copy(0, order, visits)
     return in_order.view(*experts.shape, x.shape[1])
 
 
 def reference(x: Tensor, weights: Tensor, experts: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
-    order, visits = _ordered_visits(x, weights, experts, gate_up, down)
+    order, visits = ordered_visits(x, weights, experts, gate_up, down)
     return torch.zeros_like(x).index_add(0, order // experts.shape[1], visits)
 
 
-def _ordered_visits(
-    x: Tensor, weights: Tensor, experts: Tensor, gate_up: Tensor, down: Tensor
+def ordered_visits(
+    x: Tensor,
+    weights: Tensor,
+    experts: Tensor,
+    gate_up: Tensor,
+    down: Tensor,
+    rounded: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> tuple[Tensor, Tensor]:
-    """Visit ids [T*A] grouped by expert, and their weighted outputs [T*A, D]."""
+    """Visit ids [T*A] grouped by expert, and their weighted outputs [T*A, D].
+
+    `rounded` is applied to the rows that enter each product.
+    """
     order = experts.flatten().argsort(stable=True)
     tokens = order // experts.shape[1]
     counts = torch.bincount(experts.flatten(), minlength=gate_up.shape[0])  # [E]
     ends = counts.cumsum(0).to(torch.int32)  # [E]
-    gate, up = F.grouped_mm(x[tokens], gate_up.transpose(1, 2), offs=ends).chunk(2, dim=-1)
-    hidden = F.gelu(gate, approximate="tanh") * up  # [T*A, F]
+    entering = rounded(x)[tokens]  # [T*A, D]
+    gate, up = F.grouped_mm(entering, gate_up.transpose(1, 2), offs=ends).chunk(2, dim=-1)
+    hidden = rounded(F.gelu(gate, approximate="tanh") * up)  # [T*A, F]
     visits = F.grouped_mm(hidden, down.transpose(1, 2), offs=ends)  # [T*A, D]
     return order, visits * weights.flatten()[order, None]

@@ -16,6 +16,9 @@ def product(a, b, total, UPCAST: tl.constexpr):
     if UPCAST:
         a = a.to(tl.float32)
         b = b.to(tl.float32)
+    elif a.dtype.is_fp8():
+        # Hopper sums 8-bit products in 14 bits: take them over into float32 at each block.
+        return tl.dot(a, b, total, max_num_imprecise_acc=a.shape[1])
     return tl.dot(a, b, total, input_precision="ieee")
 
 
