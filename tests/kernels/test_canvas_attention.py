@@ -85,3 +85,11 @@ def test_kernel_with_one_mask_for_every_query(both: Any) -> None:
     mask[..., 66] = True  # the first block of keys has nothing to see
     actual, _ = both(canvas_attention, q, k, v, mask)
     torch.testing.assert_close(actual, v[:, 66:67].expand_as(actual), rtol=1e-5, atol=1e-5)
+
+
+def test_kernel_with_heads_in_two_parts(both: Any, close: Any, dtype: torch.dtype) -> None:
+    """As in full layers, where a head is too large for one program."""
+    q = torch.randn(1, 7, 4, 300) * 0.1
+    k, v = torch.randn(2, 1, 40, 2, 300).unbind()
+    mask = torch.rand(1, 7, 40) < 0.6
+    close(*both(canvas_attention, q.to(dtype), k.to(dtype), v.to(dtype), mask))

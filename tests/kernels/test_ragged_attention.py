@@ -81,3 +81,11 @@ def test_no_tokens_at_all(both: Any) -> None:
     given = Sequences(starts, starts[1:], starts[1:], causal, 0)
     actual, expected = both(ragged_attention, none, none, none, (none, none), given, None)
     assert actual.shape == expected.shape == (0, 2, 8)
+
+
+def test_kernel_with_heads_in_two_parts(both: Any, close: Any, dtype: torch.dtype) -> None:
+    """As in full layers, where a head is too large for one program."""
+    q, k, v, arena = operands(4, 2, 300)
+    arena = tuple(x.to(dtype) for x in arena)
+    given = (q * 0.2).to(dtype), k.to(dtype), v.to(dtype), arena
+    close(*both(ragged_attention, *given, sequences([True, False] * 2 + [True]), None))
