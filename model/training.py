@@ -60,7 +60,9 @@ from .weights import load_model, save_model
 
 STAGES = ["autoregressive", "distill", "diffusion", "export"]
 DISTILLED = "distilled.tsv"
-SAMPLER = SamplerConfig(max_denoising_steps=8, t_min=0.1, t_max=0.4)  # of the embedded model
+SAMPLER = SamplerConfig(  # of the embedded model
+    max_denoising_steps=8, t_min=0.1, t_max=0.4, candidates=4, merge_repeats=True
+)
 
 
 def embedded_config(vocab_size: int) -> ModelConfig:
