@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from surtitle.pipeline.serving import hub as hub_module
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.protocols.captions import ViewRequest
+from surtitle.pipeline.serving import hub as hub_module
 from surtitle.pipeline.serving.hub import (
     HELD_MESSAGES,
     OUTBOX_MESSAGES,
