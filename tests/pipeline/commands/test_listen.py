@@ -32,6 +32,11 @@ async def _speak(socket: ServerConnection) -> None:
         await asyncio.sleep(0.02)
 
 
+def _heed_ctrl_c() -> None:
+    """A shell lets what it runs in the background ignore Ctrl-C, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 async def _listen(*, interrupts: bool) -> tuple[int | None, bytes, bytes]:
     """Exit status, the first line and what is complained about; we read no second line."""
     async with serve(_speak, "127.0.0.1", 0) as server:
@@ -40,6 +45,7 @@ async def _listen(*, interrupts: bool) -> tuple[int | None, bytes, bytes]:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", command, "listen", f"http://127.0.0.1:{port}", "--lang", "es",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            preexec_fn=_heed_ctrl_c,
         )  # fmt: skip
         assert process.stdout is not None and process.stderr is not None
         line = await process.stdout.readline()
