@@ -106,9 +106,8 @@ class ModelConfig:
 class SamplerConfig:
     """Settings of the denoising loop; the defaults are the released checkpoint's.
 
-    Two are ours. `candidates`: so many canvases are denoised for a text, and the answer that agrees
-    most with the others is taken (consensus.py). `merge_repeats`: equal tokens side by side become
-    one; a small model stutters where it is not sure how far a word has come.
+    `merge_repeats` is ours: equal tokens side by side become one; a small model stutters where it
+    is not sure how far a word has come.
     """
 
     max_denoising_steps: int = 48
@@ -117,12 +116,9 @@ class SamplerConfig:
     entropy_bound: float = 0.1
     stability_threshold: int = 1
     confidence_threshold: float = 0.005
-    candidates: int = 1
     merge_repeats: bool = False
 
     def __post_init__(self) -> None:
-        if self.candidates < 1:
-            raise ValueError(f"candidates must be 1 or more: {self.candidates}")
         if self.max_denoising_steps < 1:
             raise ValueError(f"max_denoising_steps must be 1 or more: {self.max_denoising_steps}")
         if not 0 < self.t_min <= self.t_max:

@@ -18,6 +18,7 @@ import math
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import cast
 
@@ -61,7 +62,7 @@ from .weights import load_model, save_model
 STAGES = ["autoregressive", "distill", "diffusion", "export"]
 DISTILLED = "distilled.tsv"
 SAMPLER = SamplerConfig(  # of the embedded model
-    max_denoising_steps=8, t_min=0.1, t_max=0.4, candidates=4, merge_repeats=True
+    max_denoising_steps=8, t_min=0.1, t_max=0.4, merge_repeats=True
 )
 
 
@@ -268,13 +269,15 @@ def export(model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse
     pairs = read_pairs(arguments.data, source, target, "dev")
     references = [pair.target for pair in pairs]
     written = [pair.source for pair in pairs]
-    for name, texts in ("written", written), ("spoken", [spoken(text) for text in written]):
+    sources = {"written": written, "spoken": [spoken(text) for text in written]}
+    for (name, texts), candidates in product(sources.items(), (1, 4)):
         sampler = EntropyBoundSampler(
             SAMPLER, tokenizer.vocab_size, torch.Generator().manual_seed(0)
         )
         requests = [Request(text, source, target) for text in texts]
-        answers = [a.text for a in translate(model, tokenizer, sampler, requests)]
-        print(f"{name} {evaluate(texts, answers, references)}", flush=True)
+        found = translate(model, tokenizer, sampler, requests, candidates=candidates)
+        scores = evaluate(texts, [answer.text for answer in found], references)
+        print(f"{name}, candidates {candidates}: {scores}", flush=True)
 
 
 def _training_pairs(arguments: argparse.Namespace) -> list[Pair]:

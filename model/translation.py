@@ -34,7 +34,7 @@ class Request(NamedTuple):
     `draft` is what seems right of the translation of an earlier state of the text: denoising starts
     from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
-    `required` expressions. One that `is_draft` gets a single candidate: it is soon replaced.
+    `required` expressions.
     """
 
     text: str
@@ -43,7 +43,6 @@ class Request(NamedTuple):
     draft: str = ""
     pinned: str = ""
     required: tuple[str, ...] = ()
-    is_draft: bool = False
 
 
 class Answer(NamedTuple):
@@ -59,16 +58,18 @@ def translate(
     sampler: EntropyBoundSampler,
     requests: Sequence[Request],
     progress: Callable[[int], None] = lambda done: None,
+    candidates: int = 1,
 ) -> list[Answer]:
     """One answer per request. `progress` hears how many are done.
 
+    With several `candidates`, so many canvases are denoised for each text, and the answer is taken
+    that agrees most with the others (consensus.py).
     A text that needs more than the largest canvas is cut off there: callers cut long text before.
     """
     rows = [_row(tokenizer, request) for request in requests]
-    counts = [1 if request.is_draft else sampler.config.candidates for request in requests]
-    order = [i for i, count in enumerate(counts) for _ in range(count)]
+    order = [i for i in range(len(rows)) for _ in range(candidates)]
     order.sort(key=lambda i: (rows[i].group, len(rows[i].prompt)))
-    candidates: list[list[Answer]] = [[] for _ in requests]
+    found: list[list[Answer]] = [[] for _ in requests]
     done = 0
     for group, members in groupby(order, key=lambda i: rows[i].group):
         indices = list(members)
@@ -80,10 +81,10 @@ def translate(
                     pins = len(rows[i].pinned)
                     ids = [*ids[:pins], *tokenizer.merge_repeats(ids[pins:])]
                 text = _joined(requests[i].pinned, tokenizer.decode(ids))
-                candidates[i].append(Answer(text, step_count))
-                done += len(candidates[i]) == counts[i]
+                found[i].append(Answer(text, step_count))
+                done += len(found[i]) == candidates
             progress(done)
-    answers = [_agreed(found) for found in candidates]
+    answers = [_agreed(of_one) for of_one in found]
     for i, request in enumerate(requests):
         for expression in request.required:
             if not contains(answers[i].text, expression):

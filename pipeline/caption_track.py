@@ -44,15 +44,13 @@ class CaptionTrack:
         A final is bound by what is pinned, and by nothing else of its drafts.
         """
         opened = self._open.get(segment.segment_id)
-        is_draft = not segment.is_final
         return TranslationRequest(
             segment.text,
             self._source,
             self.language,
-            draft=opened.draft if opened and is_draft else "",
+            draft=opened.draft if opened and not segment.is_final else "",
             pinned=opened.wording.pinned if opened else "",
             required=required(segment.text, self._terms, self.language),
-            is_draft=is_draft,
         )
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:

@@ -85,8 +85,7 @@ class TranslationRequest:
 
     For live captions: `draft` is the last translation of an earlier state of the text, from which
     the new one starts; `pinned` is the beginning that it must keep, word for word. The translation
-    must contain each of the `required` expressions, from the glossary. What `is_draft` is soon
-    replaced: it may be quick rather than good.
+    must contain each of the `required` expressions, from the glossary.
     """
 
     text: str
@@ -95,7 +94,6 @@ class TranslationRequest:
     draft: str = ""
     pinned: str = ""
     required: tuple[str, ...] = ()
-    is_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)

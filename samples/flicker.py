@@ -103,7 +103,6 @@ class Translator:
                     "es",
                     r.draft if is_warm else "",
                     r.pinned,
-                    is_draft=r.is_draft,
                 )
                 for r in requests
             ]

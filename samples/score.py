@@ -11,13 +11,14 @@ from sacrebleu.metrics.chrf import CHRF
 from surtitle.pipeline.batch import transcribe
 from surtitle.pipeline.config import BatchConfig
 from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
-from surtitle.pipeline.translators.diffusion import DiffusionTranslator
+from surtitle.pipeline.translators import FILE_CANDIDATES, open_translator
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    recognizer, translator = SphinxRecognizer(), DiffusionTranslator()
+    recognizer = SphinxRecognizer()
+    translator = open_translator("diffusion", candidates=FILE_CANDIDATES)
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
         config = BatchConfig("en", ("es",))
         transcript = transcribe(recording, config, recognizer, translator, lambda ms: None)

@@ -22,9 +22,9 @@ from ..serving.server import CaptionServer, listen, open_server
 from ..serving.store import Store, default_store
 from ..sources.microphone import Microphone, list_devices
 from ..translators import Translator, open_translator
+from .options import add_recognizer_options, add_translator_options
 from .publish import start_message
 from .terminal import TerminalView, run_until_interrupted
-from .translate import add_translator_options
 
 ROOM = "main"
 MAX_AHEAD_MS = 15_000  # of what has been recognized; the server would refuse twice as much
@@ -46,10 +46,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--device", metavar="NAME", help="a microphone's number or name")
     parser.add_argument("--list-devices", action="store_true", help="list the microphones")
     parser.add_argument("--port", type=int, default=8765, help="of the overlay; default: 8765")
-    parser.add_argument("--asr", choices=["auto", "whisper", "sphinx"], default="auto")
-    parser.add_argument(
-        "--asr-model", default="auto", metavar="NAME", help="a Whisper model's name or folder"
-    )
+    add_recognizer_options(parser)
     add_translator_options(parser)
     parser.set_defaults(run=run)
 

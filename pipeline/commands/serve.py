@@ -19,7 +19,7 @@ from ..config import RecognizerConfig, ServerConfig, Tokens
 from ..serving.logs import set_up_logs
 from ..serving.store import Store, default_store
 from ..translators import open_translator
-from .translate import add_translator_options
+from .options import add_recognizer_options, add_translator_options
 
 PUBLISH_VARIABLE, VIEW_VARIABLE = "SURTITLE_PUBLISH_TOKEN", "SURTITLE_VIEW_TOKEN"
 
@@ -35,10 +35,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, no one else's")
     parser.add_argument("--port", type=int, default=8765, help="default: 8765")
-    parser.add_argument("--asr", choices=["auto", "whisper", "sphinx"], default="auto")
-    parser.add_argument(
-        "--asr-model", default="auto", metavar="NAME", help="a Whisper model's name or folder"
-    )
+    add_recognizer_options(parser)
     add_translator_options(parser)
     parser.add_argument(
         "--store",

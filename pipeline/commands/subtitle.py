@@ -22,8 +22,8 @@ from ..errors import SurtitleError
 from ..glossary import read_terms
 from ..recognizers import Recognizer
 from ..sources.file import probe_duration_ms
-from ..translators import Translator, open_translator
-from .translate import add_translator_options
+from ..translators import FILE_CANDIDATES, Translator, open_translator
+from .options import add_recognizer_options, add_translator_options
 
 
 def add_to(commands: Any) -> None:
@@ -53,10 +53,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the file")
     parser.add_argument("--force", action="store_true", help="redo what is finished")
     parser.add_argument("--report", action="store_true", help="list what breaks the style guide")
-    parser.add_argument("--asr", choices=["auto", "whisper", "sphinx"], default="auto")
-    parser.add_argument(
-        "--asr-model", default="auto", metavar="NAME", help="a Whisper model's name or folder"
-    )
+    add_recognizer_options(parser)
     parser.add_argument(
         "--terms",
         type=Path,
@@ -90,7 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
         config.output_dir.mkdir(parents=True, exist_ok=True)
     recognizer = open_recognizer(recognizer_config, config.source, partial(_say, console))
     translator = open_translator(
-        arguments.translator if config.targets else "echo", arguments.checkpoint
+        arguments.translator if config.targets else "echo",
+        arguments.checkpoint,
+        candidates=FILE_CANDIDATES,
     )
     return _run_all(waiting, config, recognizer, translator, console, arguments.report)
 

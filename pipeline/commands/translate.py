@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..events import TranslationRequest
 from ..translators import open_translator
+from .options import add_translator_options
 
 BATCH_LINES = 256  # read before any is written; sorted by length inside, so that padding is rare
 
@@ -28,21 +28,6 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--to", dest="target", required=True, metavar="LANG", help="for example es")
     add_translator_options(parser)
     parser.set_defaults(run=run)
-
-
-def add_translator_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--translator",
-        choices=["diffusion", "echo"],
-        default="diffusion",
-        help="echo returns its input, for trials",
-    )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FOLDER",
-        help="a DiffusionGemma checkpoint; default: the embedded model",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:

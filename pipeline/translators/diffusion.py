@@ -26,8 +26,12 @@ MAX_WORDS = 32
 
 
 class DiffusionTranslator:
-    def __init__(self, folder: Path = EMBEDDED) -> None:
-        """Load a checkpoint folder, on the GPU if there is one. Raises TranslatorError."""
+    def __init__(self, folder: Path = EMBEDDED, candidates: int = 1) -> None:
+        """Load a checkpoint folder, on the GPU if there is one. Raises TranslatorError.
+
+        `candidates` are compared for each text: more are better and slower.
+        """
+        self._candidates = candidates
         on_gpu = torch.cuda.is_available()
         device, dtype = ("cuda", torch.bfloat16) if on_gpu else ("cpu", torch.float32)
         try:
@@ -52,7 +56,9 @@ class DiffusionTranslator:
         pieces = [_pieces(request) for request in requests]
         flat = [piece for of_one in pieces for piece in of_one]
         try:
-            found = translate(self._model, self._tokenizer, self._sampler, flat)
+            found = translate(
+                self._model, self._tokenizer, self._sampler, flat, candidates=self._candidates
+            )
         except RuntimeError as error:  # a GPU without memory, or one that has failed
             raise TranslatorError(f"the translator's device failed: {error}") from error
         answers = iter(found)
@@ -61,7 +67,7 @@ class DiffusionTranslator:
 
 def _pieces(request: TranslationRequest) -> list[Request]:
     """The sentences of a text, long ones cut as long speech is; a live segment is one already."""
-    if request.draft or request.pinned or request.required or request.is_draft:
+    if request.draft or request.pinned or request.required:
         return [Request(*astuple(request))]
     words = [Word(text, 0, 0, 1.0) for text in request.text.split()]
     limits = SegmenterConfig(max_words=MAX_WORDS)

@@ -1,6 +1,5 @@
 """Live translation with the embedded model: it goes on from drafts and keeps what is pinned."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import torch
 
 import surtitle.model.translation as translation
 from surtitle.model.config import load_sampler_config
+from surtitle.model.consensus import most_agreeing
 from surtitle.model.denoiser import Denoiser
 from surtitle.model.sampler import EntropyBoundSampler
 from surtitle.model.tokenizer import TranslationTokenizer
@@ -86,15 +86,17 @@ def test_a_required_expression_is_in_the_answer(
 def test_the_answer_is_one_of_several_candidates(
     model: Denoiser, tokenizer: TranslationTokenizer
 ) -> None:
-    config = replace(load_sampler_config(EMBEDDED), candidates=3)
     text = "the old man on the corner sells red and yellow apples in the evening"
     heard: list[int] = []
 
-    def ask(request: Request) -> str:
+    def ask(requests: list[Request], candidates: int) -> list[str]:
         generator = torch.Generator().manual_seed(4)
+        config = load_sampler_config(EMBEDDED)
         sampler = EntropyBoundSampler(config, tokenizer.vocab_size, generator)
-        return translate(model, tokenizer, sampler, [request], heard.append)[0].text
+        found = translate(model, tokenizer, sampler, requests, heard.append, candidates)
+        return [answer.text for answer in found]
 
-    best, draft = ask(Request(text, "en", "es")), ask(Request(text, "en", "es", is_draft=True))
-    assert heard == [1, 1]  # three candidates are one answer
-    assert best and draft
+    request = Request(text, "en", "es")
+    alone = ask([request] * 3, candidates=1)  # the same draws
+    assert ask([request], candidates=3) == [alone[most_agreeing(alone)]]
+    assert heard == [3, 1]  # three candidates are one answer
