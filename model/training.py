@@ -274,8 +274,8 @@ def export(model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse
         sampler = EntropyBoundSampler(
             SAMPLER, tokenizer.vocab_size, torch.Generator().manual_seed(0)
         )
-        requests = [Request(text, source, target) for text in texts]
-        found = translate(model, tokenizer, sampler, requests, candidates=candidates)
+        requests = [Request(text, source, target, candidates=candidates) for text in texts]
+        found = translate(model, tokenizer, sampler, requests)
         scores = evaluate(texts, [answer.text for answer in found], references)
         print(f"{name}, candidates {candidates}: {scores}", flush=True)
 

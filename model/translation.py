@@ -34,7 +34,8 @@ class Request(NamedTuple):
     `draft` is what seems right of the translation of an earlier state of the text: denoising starts
     from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
-    `required` expressions.
+    `required` expressions. Of several `candidates` the one is taken that agrees most with the
+    others (consensus.py).
     """
 
     text: str
@@ -43,6 +44,7 @@ class Request(NamedTuple):
     draft: str = ""
     pinned: str = ""
     required: tuple[str, ...] = ()
+    candidates: int = 1
 
 
 class Answer(NamedTuple):
@@ -58,16 +60,13 @@ def translate(
     sampler: EntropyBoundSampler,
     requests: Sequence[Request],
     progress: Callable[[int], None] = lambda done: None,
-    candidates: int = 1,
 ) -> list[Answer]:
     """One answer per request. `progress` hears how many are done.
 
-    With several `candidates`, so many canvases are denoised for each text, and the answer is taken
-    that agrees most with the others (consensus.py).
     A text that needs more than the largest canvas is cut off there: callers cut long text before.
     """
     rows = [_row(tokenizer, request) for request in requests]
-    order = [i for i in range(len(rows)) for _ in range(candidates)]
+    order = [i for i, request in enumerate(requests) for _ in range(request.candidates)]
     order.sort(key=lambda i: (rows[i].group, len(rows[i].prompt)))
     found: list[list[Answer]] = [[] for _ in requests]
     done = 0
@@ -82,7 +81,7 @@ def translate(
                     ids = [*ids[:pins], *tokenizer.merge_repeats(ids[pins:])]
                 text = _joined(requests[i].pinned, tokenizer.decode(ids))
                 found[i].append(Answer(text, step_count))
-                done += len(found[i]) == candidates
+                done += len(found[i]) == requests[i].candidates
             progress(done)
     answers = [_agreed(of_one) for of_one in found]
     for i, request in enumerate(requests):

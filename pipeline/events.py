@@ -85,7 +85,8 @@ class TranslationRequest:
 
     For live captions: `draft` is the last translation of an earlier state of the text, from which
     the new one starts; `pinned` is the beginning that it must keep, word for word. The translation
-    must contain each of the `required` expressions, from the glossary.
+    must contain each of the `required` expressions, from the glossary. The best of so
+    many `candidates` is taken, where the translator can make several.
     """
 
     text: str
@@ -94,6 +95,7 @@ class TranslationRequest:
     draft: str = ""
     pinned: str = ""
     required: tuple[str, ...] = ()
+    candidates: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from sacrebleu.metrics.chrf import CHRF
 from surtitle.pipeline.batch import transcribe
 from surtitle.pipeline.config import BatchConfig
 from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
-from surtitle.pipeline.translators import FILE_CANDIDATES, open_translator
+from surtitle.pipeline.translators import open_translator
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
     recognizer = SphinxRecognizer()
-    translator = open_translator("diffusion", candidates=FILE_CANDIDATES)
+    translator = open_translator("diffusion")
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
         config = BatchConfig("en", ("es",))
         transcript = transcribe(recording, config, recognizer, translator, lambda ms: None)

@@ -22,7 +22,7 @@ from ..errors import SurtitleError
 from ..glossary import read_terms
 from ..recognizers import Recognizer
 from ..sources.file import probe_duration_ms
-from ..translators import FILE_CANDIDATES, Translator, open_translator
+from ..translators import Translator, open_translator
 from .options import add_recognizer_options, add_translator_options
 
 
@@ -87,9 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         config.output_dir.mkdir(parents=True, exist_ok=True)
     recognizer = open_recognizer(recognizer_config, config.source, partial(_say, console))
     translator = open_translator(
-        arguments.translator if config.targets else "echo",
-        arguments.checkpoint,
-        candidates=FILE_CANDIDATES,
+        arguments.translator if config.targets else "echo", arguments.checkpoint
     )
     return _run_all(waiting, config, recognizer, translator, console, arguments.report)
 

@@ -22,16 +22,8 @@ class Translator(Protocol):
         ...
 
 
-# For files, where nobody waits for a sentence: 2 chrF better, and more than twice the time.
-FILE_CANDIDATES = 4
-
-
-def open_translator(
-    name: str, checkpoint: Path | None = None, *, candidates: int = 1
-) -> Translator:
+def open_translator(name: str, checkpoint: Path | None = None) -> Translator:
     """The backend `name`; `checkpoint` is a model folder for "diffusion", None: the embedded model.
-    It compares `candidates` translations of each text.
-
 
     Raises TranslatorError where it cannot be loaded.
     """
@@ -41,4 +33,4 @@ def open_translator(
         return EchoTranslator()
     from .diffusion import EMBEDDED, DiffusionTranslator
 
-    return DiffusionTranslator(checkpoint or EMBEDDED, candidates)
+    return DiffusionTranslator(checkpoint or EMBEDDED)

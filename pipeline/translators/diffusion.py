@@ -26,12 +26,8 @@ MAX_WORDS = 32
 
 
 class DiffusionTranslator:
-    def __init__(self, folder: Path = EMBEDDED, candidates: int = 1) -> None:
-        """Load a checkpoint folder, on the GPU if there is one. Raises TranslatorError.
-
-        `candidates` are compared for each text: more are better and slower.
-        """
-        self._candidates = candidates
+    def __init__(self, folder: Path = EMBEDDED) -> None:
+        """Load a checkpoint folder, on the GPU if there is one. Raises TranslatorError."""
         on_gpu = torch.cuda.is_available()
         device, dtype = ("cuda", torch.bfloat16) if on_gpu else ("cpu", torch.float32)
         try:
@@ -56,9 +52,7 @@ class DiffusionTranslator:
         pieces = [_pieces(request) for request in requests]
         flat = [piece for of_one in pieces for piece in of_one]
         try:
-            found = translate(
-                self._model, self._tokenizer, self._sampler, flat, candidates=self._candidates
-            )
+            found = translate(self._model, self._tokenizer, self._sampler, flat)
         except RuntimeError as error:  # a GPU without memory, or one that has failed
             raise TranslatorError(f"the translator's device failed: {error}") from error
         answers = iter(found)
@@ -73,4 +67,7 @@ def _pieces(request: TranslationRequest) -> list[Request]:
     limits = SegmenterConfig(max_words=MAX_WORDS)
     segmenter = Segmenter(limits, request.source, is_written=True)
     segments = [*segmenter.push(words), *segmenter.flush()]
-    return [Request(segment.text, request.source, request.target) for segment in segments]
+    return [
+        Request(segment.text, request.source, request.target, candidates=request.candidates)
+        for segment in segments
+    ]

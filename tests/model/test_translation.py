@@ -89,14 +89,13 @@ def test_the_answer_is_one_of_several_candidates(
     text = "the old man on the corner sells red and yellow apples in the evening"
     heard: list[int] = []
 
-    def ask(requests: list[Request], candidates: int) -> list[str]:
+    def ask(*requests: Request) -> list[str]:
         generator = torch.Generator().manual_seed(4)
         config = load_sampler_config(EMBEDDED)
         sampler = EntropyBoundSampler(config, tokenizer.vocab_size, generator)
-        found = translate(model, tokenizer, sampler, requests, heard.append, candidates)
+        found = translate(model, tokenizer, sampler, requests, heard.append)
         return [answer.text for answer in found]
 
-    request = Request(text, "en", "es")
-    alone = ask([request] * 3, candidates=1)  # the same draws
-    assert ask([request], candidates=3) == [alone[most_agreeing(alone)]]
+    alone = ask(*[Request(text, "en", "es")] * 3)  # the same draws
+    assert ask(Request(text, "en", "es", candidates=3)) == [alone[most_agreeing(alone)]]
     assert heard == [3, 1]  # three candidates are one answer
