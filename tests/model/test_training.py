@@ -2,6 +2,7 @@
 
 import lzma
 import random
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def test_all_stages(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert losses[-1] < losses[0]
     assert main([*common, "--stage", "export"]) == 0
     out = capsys.readouterr().out
-    assert "written 20 lines: BLEU" in out and "spoken 20 lines: BLEU" in out
+    for name, candidates in product(("written", "spoken"), (1, 4)):
+        assert f"{name}, candidates {candidates}: 20 lines: BLEU" in out
     model = load_model(tmp_path / "model")
     assert model.config.bidirectional_prompt and model.config.eos_token_ids == (1,)
     assert load_sampler_config(tmp_path / "model").max_denoising_steps == 8
