@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .dispatch import use_triton
@@ -61,26 +61,30 @@ def reference(
     sequences: Sequences,
     window: int | None,
 ) -> Tensor:
-    out = torch.empty_like(q)
-    starts = cast("list[int]", sequences.starts.tolist())
-    for b, (start, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-        first, tokens = int(sequences.prefix_starts[b]), int(sequences.prefix_tokens[b])
-        keys, values = (
-            torch.cat([old[first : first + tokens], new[start:end]])
-            for old, new in zip(arena, (k, v), strict=True)
-        )  # [S + N, G, K]
-        position = torch.arange(len(keys), device=q.device)
-        query = position[tokens:, None]  # [N, 1]
-        if sequences.causal[b]:
-            visible, oldest = position <= query, query
-        else:
-            visible, oldest = torch.ones_like(position <= query), torch.full_like(query, tokens)
-        if window is not None:
-            visible = visible & (position > oldest - window)
-        shared = q.shape[1] // k.shape[1]
-        keys, values = (x.repeat_interleave(shared, dim=1) for x in (keys, values))
-        scores = torch.einsum("nhk,shk->hns", q[start:end], keys)
-        scores = scores.masked_fill(~visible, -torch.inf)
-        probabilities = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
-        out[start:end] = torch.einsum("hns,shk->nhk", probabilities, values)
-    return out
+    """All sequences padded to the longest prefix and the most new tokens, under a mask."""
+    if not len(q):
+        return torch.empty_like(q)
+    starts, device = sequences.starts.long(), q.device
+    earlier = sequences.prefix_tokens.long()[:, None, None]  # [B, 1, 1]
+    most = int(starts.diff().max()), int(earlier.max())
+    new, old = (torch.arange(n, device=device) for n in most)
+    is_new = new < starts.diff()[:, None]  # [B, N]
+    at_new = (starts[:-1, None] + new).where(is_new, 0)
+    at_old = (sequences.prefix_starts.long()[:, None] + old).where(old < earlier[:, 0], 0)
+    keys, values = (
+        torch.cat([of_old[at_old], of_new[at_new]], dim=1).transpose(1, 2)  # [B, G, S + N, K]
+        for of_old, of_new in zip(arena, (k, v), strict=True)
+    )
+    position = torch.cat([old.expand(len(is_new), 1, -1), earlier + new], dim=-1)  # [B, 1, S + N]
+    is_key = torch.cat([old < earlier[:, 0], is_new], dim=1)[:, None]
+    query = earlier + new[:, None]  # [B, N, 1]
+    causal = sequences.causal[:, None, None]
+    visible = is_key & ((position <= query) | ~causal)
+    if window is not None:
+        visible &= position > torch.where(causal, query, earlier) - window
+    # A padded query sees all: its softmax stays finite.
+    visible |= ~is_new[:, :, None]
+    out = F.scaled_dot_product_attention(
+        q[at_new].transpose(1, 2), keys, values, visible[:, None], scale=1.0, enable_gqa=True
+    )
+    return out.transpose(1, 2)[is_new]

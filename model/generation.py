@@ -1,9 +1,12 @@
-"""The two loops: canvases one after the other, denoising steps inside each."""
+"""Generation as transformers does it, token for token: what the engine is measured against.
+
+Two loops: canvases one after the other, denoising steps inside each.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +14,7 @@ from torch import Tensor
 from .canvas import MAX_CANVAS, MIN_CANVAS
 from .denoiser import Denoiser
 from .kv_cache import KVCache
-from .sampler import CanvasState, EntropyBoundSampler, finalize
+from .sampler import EntropyBoundSampler, finalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,13 @@ def generate(
     start: Tensor | None = None,
     pinned: Tensor | None = None,
     forbidden: tuple[int, ...] = (),
-    retire: bool = False,
 ) -> Generation:
     """Answer a batch of prompts [B, N] (right-padded where prompt_mask [B, N] is False).
 
     `max_new_tokens` is rounded up to whole canvases of `canvas_tokens` (16 to 256; the model's
     own length if None). `cache` holds what stands before the prompts. `start` and `pinned` [B, C]
-    and `forbidden` are those of the sampler's `initialize`, for the first canvas. With `retire`,
-    rows that have settled or ended leave the batch, so that the others cost less; the draws then
-    differ from those of a batch that stays together.
+    and `forbidden` are those of the sampler's `initialize`, for the first canvas. Rows that settle
+    early are computed to the end, as in transformers; `engine.py` lets them leave.
 
     1. Encode what is new: the prompt, later the last canvas, with its padding.
     2. Denoise a canvas until every row has settled or the steps are used up.
@@ -66,10 +67,10 @@ def generate(
         state = sampler.initialize(  # 2
             rows, size, start=start, pinned=pinned, forbidden=forbidden, device=device
         )
-        if retire:
-            state = denoise_retiring(model, sampler, replace(state, done=ended), cache)
-        else:
-            state = denoise(model, sampler, state, cache)
+        while not state.finished:
+            believed = state.probabilities
+            expected = None if believed is None else model.mean_embedding(believed)
+            state = sampler.step(state, model.denoise(state.canvas, cache, expected))
         tokens, has_end = finalize(state.best, config.eos_token_ids, config.pad_token_id)  # 3
         committed.append(tokens.masked_fill(ended[:, None], config.pad_token_id))
         steps += state.steps * ~ended
@@ -79,49 +80,3 @@ def generate(
         new, mask, start, pinned, forbidden = committed[-1], None, None, None, ()
     assert cache is not None, "at least one canvas was asked for"
     return Generation(torch.cat(committed, dim=1), steps, cache)
-
-
-def denoise(
-    model: Denoiser, sampler: EntropyBoundSampler, state: CanvasState, cache: KVCache
-) -> CanvasState:
-    """Steps until every row has settled; those that settle early are computed to the end."""
-    while not state.finished:
-        state = _step(model, sampler, state, cache)
-    return state
-
-
-def denoise_retiring(
-    model: Denoiser, sampler: EntropyBoundSampler, state: CanvasState, cache: KVCache
-) -> CanvasState:
-    """Steps until every row has settled; rows that are done leave the batch.
-
-    Returns the state of all rows, without history and probabilities: it cannot be stepped further.
-    """
-    best, steps, done = state.best.clone(), state.steps.clone(), state.done.clone()
-    alive = torch.arange(len(best), device=best.device)
-    while True:
-        if bool(state.done.any()):
-            keep = ~state.done
-            alive, state, cache = alive[keep], state.select(keep), cache.select(keep)
-        if state.finished:  # also when no row is left
-            break
-        state = _step(model, sampler, state, cache)
-        best[alive], steps[alive], done[alive] = state.best, state.steps, state.done
-    return replace(
-        state,
-        canvas=best,
-        best=best,
-        history=state.history[:0],
-        probabilities=None,
-        pinned=None,
-        done=done,
-        steps=steps,
-    )
-
-
-def _step(
-    model: Denoiser, sampler: EntropyBoundSampler, state: CanvasState, cache: KVCache
-) -> CanvasState:
-    believed = state.probabilities
-    expected = None if believed is None else model.mean_embedding(believed)
-    return sampler.step(state, model.denoise(state.canvas, cache, expected))

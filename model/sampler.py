@@ -47,19 +47,6 @@ class CanvasState:
     def finished(self) -> bool:
         return self.remaining == 0 or bool(self.done.all())
 
-    def select(self, rows: Tensor) -> CanvasState:
-        """The state of some rows (indices or a mask [B])."""
-        return replace(
-            self,
-            canvas=self.canvas[rows],
-            best=self.best[rows],
-            history=self.history[:, rows],
-            probabilities=None if self.probabilities is None else self.probabilities[rows],
-            pinned=None if self.pinned is None else self.pinned[rows],
-            done=self.done[rows],
-            steps=self.steps[rows],
-        )
-
 
 class EntropyBoundSampler:
     """Draws with `generator`, or with torch's global one."""
@@ -70,16 +57,6 @@ class EntropyBoundSampler:
         self.config = config
         self.vocab_size = vocab_size
         self.generator = generator
-
-    def with_config(self, config: SamplerConfig) -> EntropyBoundSampler:
-        """A sampler that draws from the same generator."""
-        return EntropyBoundSampler(config, self.vocab_size, self.generator)
-
-    def noised(self, canvas: Tensor, share: float) -> Tensor:
-        """A canvas [B, C] int64 with noise at FREE and for a random `share` of the other tokens."""
-        noise = self._noise(canvas.shape, canvas.device)
-        chance = torch.rand(canvas.shape, generator=self.generator, device=canvas.device)
-        return torch.where((chance < share) | (canvas == FREE), noise, canvas)
 
     def initialize(
         self,

@@ -54,9 +54,8 @@ from .distillation import distill
 from .evaluation import evaluate
 from .losses import autoregressive_loss, diffusion_loss
 from .muon import Muon
-from .sampler import EntropyBoundSampler
 from .tokenizer import TranslationTokenizer, train_tokenizer
-from .translation import Request, translate
+from .translation import Request, Translations
 from .weights import load_model, save_model
 
 STAGES = ["autoregressive", "distill", "diffusion", "export"]
@@ -271,11 +270,8 @@ def export(model: Denoiser, tokenizer: TranslationTokenizer, arguments: argparse
     written = [pair.source for pair in pairs]
     sources = {"written": written, "spoken": [spoken(text) for text in written]}
     for (name, texts), candidates in product(sources.items(), (1, 4)):
-        sampler = EntropyBoundSampler(
-            SAMPLER, tokenizer.vocab_size, torch.Generator().manual_seed(0)
-        )
         requests = [Request(text, source, target, candidates=candidates) for text in texts]
-        found = translate(model, tokenizer, sampler, requests)
+        found = Translations(model, tokenizer, SAMPLER).translate(requests)
         scores = evaluate(texts, [answer.text for answer in found], references)
         print(f"{name}, candidates {candidates}: {scores}", flush=True)
 

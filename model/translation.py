@@ -1,12 +1,11 @@
-"""Texts in, translations out: prompts of similar needs share a batch of canvases."""
+"""Texts in, translations out: the requests of many streams and languages share one engine."""
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import groupby
-from typing import NamedTuple, cast
+from collections.abc import Callable, Generator, Hashable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,16 +14,15 @@ from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
 from .config import SamplerConfig
 from .consensus import most_agreeing
 from .denoiser import Denoiser
-from .generation import generate
-from .sampler import FREE, EntropyBoundSampler
+from .engine import CanvasRequest, CanvasResult, Engine, EngineLimits
+from .sampler import FREE
 from .tokenizer import TranslationTokenizer
 
-BATCH_ROWS = 32
 WARM_STEPS = 4  # at most, from a draft
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
 _WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
 
-MAX_CANDIDATES = 64  # places where an expression may stand
+MAX_PLACES = 64  # where an expression may stand
 SPARE_TOKENS = 8  # of a warm canvas, behind its draft
 
 
@@ -35,7 +33,8 @@ class Request(NamedTuple):
     from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
     `required` expressions. Of several `candidates` the one is taken that agrees most with the
-    others (consensus.py).
+    others (consensus.py). Revisions of one text have the same `key`: what they begin with is
+    encoded once.
     """
 
     text: str
@@ -45,6 +44,7 @@ class Request(NamedTuple):
     pinned: str = ""
     required: tuple[str, ...] = ()
     candidates: int = 1
+    key: Hashable | None = None
 
 
 class Answer(NamedTuple):
@@ -54,172 +54,195 @@ class Answer(NamedTuple):
     steps: int
 
 
-def translate(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    sampler: EntropyBoundSampler,
-    requests: Sequence[Request],
-    progress: Callable[[int], None] = lambda done: None,
-) -> list[Answer]:
-    """One answer per request. `progress` hears how many are done.
+# What a request still asks of the engine, what it is told, and its answer in the end.
+_Course = Generator[CanvasRequest, list[CanvasResult], Answer]
+
+
+class _Waiting(NamedTuple):
+    """A request whose canvases are on their way."""
+
+    number: int
+    course: _Course
+    asked: CanvasRequest
+    results: list[CanvasResult]
+
+
+class Translations:
+    """Requests at work, each at its own pace; not thread-safe.
 
     A text that needs more than the largest canvas is cut off there: callers cut long text before.
     """
-    rows = [_row(tokenizer, request) for request in requests]
-    order = [i for i, request in enumerate(requests) for _ in range(request.candidates)]
-    order.sort(key=lambda i: (rows[i].group, len(rows[i].prompt)))
-    found: list[list[Answer]] = [[] for _ in requests]
-    done = 0
-    for group, members in groupby(order, key=lambda i: rows[i].group):
-        indices = list(members)
-        for start in range(0, len(indices), BATCH_ROWS):
-            chosen = indices[start : start + BATCH_ROWS]
-            tokens, steps = _answer(model, sampler, [rows[i] for i in chosen], group)
-            for i, ids, step_count in zip(chosen, tokens, steps, strict=True):
-                if sampler.config.merge_repeats:
-                    pins = len(rows[i].pinned)
-                    ids = [*ids[:pins], *tokenizer.merge_repeats(ids[pins:])]
-                text = _joined(requests[i].pinned, tokenizer.decode(ids))
-                found[i].append(Answer(text, step_count))
-                done += len(found[i]) == requests[i].candidates
-            progress(done)
-    answers = [_agreed(of_one) for of_one in found]
-    for i, request in enumerate(requests):
+
+    def __init__(
+        self,
+        model: Denoiser,
+        tokenizer: TranslationTokenizer,
+        sampler: SamplerConfig,
+        *,
+        seed: int = 0,
+        limits: EngineLimits | None = None,
+    ) -> None:
+        """The same requests get the same answers from the same `seed`."""
+        device = model.embed_tokens.weight.device
+        generator = torch.Generator(device).manual_seed(seed)
+        self._engine = Engine(model, sampler, limits, generator=generator)
+        self._model, self._tokenizer, self._sampler = model, tokenizer, sampler
+        self._random = random.Random(seed)
+        self._numbers = 0
+        self._waiting: dict[int, _Waiting] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        return self._engine.is_idle
+
+    def add(self, request: Request) -> int:
+        """Begin with a request; its number is that of its answer."""
+        self._numbers += 1
+        course = self._course(request)
+        self._ask(_Waiting(self._numbers, course, next(course), []))
+        return self._numbers
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """One denoising step for all requests; the numbers and answers of those that it ends."""
+        answers: list[tuple[int, Answer]] = []
+        for result in self._engine.step():
+            waiting = self._waiting[result.ticket]
+            waiting.results.append(result)
+            if len(waiting.results) < waiting.asked.copies:
+                continue
+            del self._waiting[result.ticket]
+            try:
+                asked = waiting.course.send(waiting.results)
+            except StopIteration as end:
+                answers.append((waiting.number, end.value))
+            else:
+                self._ask(waiting._replace(asked=asked, results=[]))
+        return answers
+
+    def translate(
+        self, requests: Sequence[Request], progress: Callable[[int], None] = lambda done: None
+    ) -> list[Answer]:
+        """One answer per request; nothing else may be at work. `progress` hears how many are done.
+
+        Similar lengths go together, so that few steps are left with few rows.
+        """
+        order = sorted(range(len(requests)), key=lambda i: len(requests[i].text))
+        indices = {self.add(requests[i]): i for i in order}
+        answers: dict[int, Answer] = {}
+        while len(answers) < len(requests):
+            ended = self.step()
+            answers |= {indices[number]: answer for number, answer in ended}
+            if ended:
+                progress(len(answers))
+        return [answers[i] for i in range(len(requests))]
+
+    def _ask(self, waiting: _Waiting) -> None:
+        self._waiting[self._engine.add(waiting.asked)] = waiting
+
+    def _course(self, request: Request) -> _Course:
+        """All candidates, the one that agrees most, and what is required put into it."""
+        results = yield self._canvas(request)
+        texts = [self._text(request, result.tokens) for result in results]
+        answer = Answer(texts[most_agreeing(texts)], max(result.steps for result in results))
         for expression in request.required:
-            if not contains(answers[i].text, expression):
-                answers[i] = _with_expression(
-                    model, tokenizer, sampler, request, answers[i], expression
+            if not contains(answer.text, expression):
+                text, canvas = self._with_expression(request, answer.text, expression)
+                (result,) = yield canvas
+                found = self._text(request, result.tokens)
+                answer = Answer(
+                    found if contains(found, expression) else text, answer.steps + 1 + result.steps
                 )
-    return answers
+        return answer
 
+    def _canvas(self, request: Request) -> CanvasRequest:
+        """A warm canvas holds its draft, `WARM_NOISE` of it replaced by noise."""
+        prompt = self._prompt(request)
+        draft, pinned = self._tokens(request.draft), self._tokens(request.pinned)
+        size = canvas_tokens(len(prompt))
+        if draft or pinned:
+            held = max(len(draft), len(pinned)) + SPARE_TOKENS
+            size = max(size, min(MAX_CANVAS, -(-held // CANVAS_STEP) * CANVAS_STEP))
+        return CanvasRequest(
+            prompt=tuple(prompt),
+            size=size,
+            copies=request.candidates,
+            start=self._opened(draft),
+            pinned=pinned,
+            steps=min(WARM_STEPS, self._sampler.max_denoising_steps) if draft else None,
+            key=request.key,
+        )
 
-def _agreed(candidates: Sequence[Answer]) -> Answer:
-    texts = [candidate.text for candidate in candidates]
-    return Answer(texts[most_agreeing(texts)], max(candidate.steps for candidate in candidates))
+    def _prompt(self, request: Request) -> list[int]:
+        text, most = request.text, self._engine.limits.prompt_tokens
+        prompt = self._tokenizer.prompt(text, request.source, request.target)
+        while len(prompt) > most:
+            text = text[: len(text) * most // (len(prompt) + 1)]
+            prompt = self._tokenizer.prompt(text, request.source, request.target)
+        return prompt
 
+    def _tokens(self, text: str) -> list[int]:
+        """Of a text that goes on: without the end mark."""
+        return self._tokenizer.answer(text)[:-1] if text else []
 
-class _Group(NamedTuple):
-    """What rows must have in common to share a batch."""
+    def _opened(self, draft: Sequence[int]) -> list[int]:
+        return [FREE if self._random.random() < WARM_NOISE else token for token in draft]
 
-    canvas_tokens: int
-    is_warm: bool
+    def _text(self, request: Request, tokens: list[int]) -> str:
+        if self._sampler.merge_repeats:
+            pins = len(self._tokens(request.pinned))
+            tokens = [*tokens[:pins], *self._tokenizer.merge_repeats(tokens[pins:])]
+        return _joined(request.pinned, self._tokenizer.decode(tokens))
 
+    def _with_expression(
+        self, request: Request, answer: str, expression: str
+    ) -> tuple[str, CanvasRequest]:
+        """Put an expression into an answer, where the model finds it most likely: the text, and
+        what the engine is to make of it.
 
-class _Row(NamedTuple):
-    prompt: list[int]
-    draft: list[int]  # empty for a cold start
-    pinned: list[int]
-    group: _Group
+        1. Places: everywhere behind the pinned words, before a word, or for one or two.
+        2. One denoising pass over all of them; the best has the highest mean log-probability.
+        3. A few steps from there with the expression pinned, so that its neighbors agree with it.
+        """
+        words, first = answer.split(), len(request.pinned.split())
+        places = [  # 1
+            (" ".join(words[:at]), " ".join([*words[:at], expression, *words[at + replaced :]]))
+            for replaced in (0, 1, 2)
+            for at in range(first, len(words) - replaced + 1)
+        ][:MAX_PLACES]
+        drafts = [self._tokenizer.answer(text) for _, text in places]
+        size = canvas_tokens(max(map(len, drafts)))
+        drafts = [draft[:size] for draft in drafts]
+        prompt = self._prompt(request)
+        best = self._likeliest(prompt, drafts, size)  # 2
+        before, text = places[best]  # 3
+        start = len(self._tokens(before))
+        end = len(self._tokens(f"{before} {expression}".strip()))
+        kept = len(self._tokens(request.pinned))
+        pinned = [
+            token if at < kept or start <= at < end else FREE
+            for at, token in enumerate(drafts[best])
+        ]
+        steps = min(WARM_STEPS, self._sampler.max_denoising_steps)
+        start_tokens = self._opened(drafts[best])
+        return text, CanvasRequest(
+            tuple(prompt), size, start=start_tokens, pinned=pinned, steps=steps
+        )
 
-
-def _row(tokenizer: TranslationTokenizer, request: Request) -> _Row:
-    prompt = tokenizer.prompt(request.text, request.source, request.target)
-    draft = tokenizer.answer(request.draft)[:-1] if request.draft else []
-    pinned = tokenizer.answer(request.pinned)[:-1] if request.pinned else []
-    size = canvas_tokens(len(prompt))
-    if draft or pinned:
-        held = max(len(draft), len(pinned)) + SPARE_TOKENS
-        size = max(size, min(MAX_CANVAS, -(-held // CANVAS_STEP) * CANVAS_STEP))
-    return _Row(prompt, draft[:size], pinned[:size], _Group(size, bool(draft)))
-
-
-def _answer(
-    model: Denoiser, sampler: EntropyBoundSampler, rows: Sequence[_Row], group: _Group
-) -> tuple[list[list[int]], list[int]]:
-    """Tokens and steps of each row.
-
-    A warm canvas holds its draft, `WARM_NOISE` of it replaced by noise, and noise behind it.
-    """
-    config, device, size = model.config, model.embed_tokens.weight.device, group.canvas_tokens
-    prompt = _padded([row.prompt for row in rows], config.pad_token_id, device)
-    lengths = torch.tensor([len(row.prompt) for row in rows], device=device)[:, None]
-    ragged = torch.arange(prompt.shape[1], device=device) < lengths
-    start = pinned = None
-    if any(row.pinned for row in rows):
-        pinned = _padded([row.pinned for row in rows], FREE, device, size)
-    if group.is_warm:
-        sampler = sampler.with_config(_warm(sampler.config))
-        draft = _padded([row.draft for row in rows], FREE, device, size)
-        start = sampler.noised(draft, WARM_NOISE)
-    found = generate(
-        model,
-        sampler,
-        prompt,
-        None if bool(ragged.all()) else ragged,
-        max_new_tokens=size,
-        canvas_tokens=size,
-        start=start,
-        pinned=pinned,
-        forbidden=(*config.eos_token_ids, config.pad_token_id),
-        retire=True,
-    )
-    return cast("list[list[int]]", found.tokens.tolist()), cast("list[int]", found.steps.tolist())
-
-
-def _with_expression(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    sampler: EntropyBoundSampler,
-    request: Request,
-    answer: Answer,
-    expression: str,
-) -> Answer:
-    """Put an expression into an answer, where the model finds it most likely.
-
-    1. Candidates: at every place behind the pinned words, before a word, or for one or two.
-    2. One denoising pass over all of them; the best has the highest mean log-probability.
-    3. A few steps from there with the expression pinned, so that its neighbors agree with it.
-    """
-    words, first = answer.text.split(), len(request.pinned.split())
-    candidates = [  # 1
-        (" ".join(words[:at]), " ".join([*words[:at], expression, *words[at + replaced :]]))
-        for replaced in (0, 1, 2)
-        for at in range(first, len(words) - replaced + 1)
-    ][:MAX_CANDIDATES]
-    drafts = [tokenizer.answer(text) for _, text in candidates]
-    size = canvas_tokens(max(map(len, drafts)))
-    drafts = [draft[:size] for draft in drafts]
-    config, device = model.config, model.embed_tokens.weight.device
-    with torch.inference_mode():  # 2
-        prompt = tokenizer.prompt(request.text, request.source, request.target)
-        _, cache = model.encode(torch.tensor([prompt] * len(drafts), device=device))
-        canvas = _padded(drafts, config.pad_token_id, device, size)
-        likelihoods = model.denoise(canvas, cache).log_softmax(dim=-1)
+    @torch.inference_mode()
+    def _likeliest(self, prompt: list[int], drafts: Sequence[list[int]], size: int) -> int:
+        device, pad = self._model.embed_tokens.weight.device, self._model.config.pad_token_id
+        _, cache = self._model.encode(torch.tensor([prompt] * len(drafts), device=device))
+        rows = [[*draft, *[pad] * (size - len(draft))] for draft in drafts]
+        canvas = torch.tensor(rows, device=device)
+        likelihoods = self._model.denoise(canvas, cache).log_softmax(dim=-1)
         likelihoods = likelihoods.gather(-1, canvas[:, :, None])[:, :, 0]
-        is_text = canvas != config.pad_token_id
-        best = int(((likelihoods * is_text).sum(-1) / is_text.sum(-1)).argmax())
-    before, text = candidates[best]  # 3
-    start = len(tokenizer.answer(before)) - 1 if before else 0
-    end = len(tokenizer.answer(f"{before} {expression}".strip())) - 1
-    kept = len(tokenizer.answer(request.pinned)) - 1 if request.pinned else 0
-    pinned = [
-        token if at < kept or start <= at < end else FREE for at, token in enumerate(drafts[best])
-    ]
-    row = _Row(prompt, drafts[best], pinned, _Group(size, is_warm=True))
-    (tokens,), (steps,) = _answer(model, sampler, [row], row.group)
-    found = _joined(request.pinned, tokenizer.decode(tokens))
-    return Answer(found if contains(found, expression) else text, answer.steps + 1 + steps)
+        is_text: Tensor = canvas != pad
+        return int(((likelihoods * is_text).sum(-1) / is_text.sum(-1)).argmax())
 
 
 def contains(text: str, expression: str) -> bool:
     """Whether an expression stands in a text as whole words, in any case."""
     return re.search(rf"(?<!\w){re.escape(expression)}(?!\w)", text, re.IGNORECASE) is not None
-
-
-def _warm(config: SamplerConfig) -> SamplerConfig:
-    """The last steps of a cold start: as many as are left, at their temperatures."""
-    steps = min(WARM_STEPS, config.max_denoising_steps)
-    share = steps / config.max_denoising_steps
-    t_max = config.t_min + (config.t_max - config.t_min) * share
-    return replace(config, max_denoising_steps=steps, t_max=t_max)
-
-
-def _padded(
-    rows: Sequence[Sequence[int]], value: int, device: torch.device, length: int | None = None
-) -> Tensor:
-    """Rows of ids as [B, length] int64, right-padded."""
-    length = length or max(map(len, rows))
-    return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows], device=device)
 
 
 def _joined(pinned: str, text: str) -> str:

@@ -19,7 +19,7 @@ from .sinks.subtitle_file import write_subtitles
 from .sources.file import read_audio
 from .subtitle_rules import SubtitleRules
 from .subtitles import bilingual_cues, source_cues, translated_cues
-from .translators import Translator
+from .translators import Translator, translate
 from .vad import Vad
 from .written_form import written_form
 
@@ -106,7 +106,7 @@ def transcribe(
     transcript: Transcript | None = None
     waiting: list[SourceSegment] = []
 
-    def translate() -> None:
+    def translate_waiting() -> None:
         assert transcript is not None, "segments have a language"
         targets = list(transcript.translations)
         requests = [
@@ -120,7 +120,7 @@ def transcribe(
             for target in targets
             for segment in waiting
         ]
-        answers = iter(translator.translate(requests)) if requests else iter(())
+        answers = iter(translate(translator, requests)) if requests else iter(())
         for target in targets:
             transcript.translations[target] += [next(answers) for _ in waiting]
         transcript.segments += waiting
@@ -136,9 +136,9 @@ def transcribe(
     for utterance in utterances:
         waiting += segmenter.push(recognizer.recognize(utterance, language))
         if len(waiting) >= TRANSLATE_SEGMENTS:
-            translate()
+            translate_waiting()
     waiting += segmenter.flush()
-    translate()
+    translate_waiting()
     return transcript
 
 

@@ -1,4 +1,4 @@
-"""Which translations share the next batch of denoising steps (pure).
+"""Which translations begin next (pure).
 
 Finals come first, in the order in which they were added, and are never dropped. A draft that waits
 is superseded by a newer revision of its segment; so each open segment has one place per language
@@ -7,7 +7,7 @@ in the queue, and under load drafts become rarer, not later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from .caption_track import CaptionTrack
@@ -45,9 +45,11 @@ class Scheduler:
         (self._finals if job.segment.is_final else self._drafts)[job.key] = job
         return superseded
 
-    def next_batch(self, rows: int) -> list[Job]:
-        """Take up to `rows` jobs out of the queue."""
-        waiting = [*self._finals.values(), *self._drafts.values()][:rows]
+    def take(self, most: int, busy: Container[tuple[str, str, int]]) -> list[Job]:
+        """Take up to `most` jobs out of the queue; those whose key is `busy` wait."""
+        waiting = [
+            job for job in (*self._finals.values(), *self._drafts.values()) if job.key not in busy
+        ][:most]
         for job in waiting:
             (self._finals if job.segment.is_final else self._drafts).pop(job.key)
         return waiting

@@ -1,28 +1,34 @@
-"""The one translator of a process at work: all sessions and languages in shared batches."""
+"""The one translator of a process at work: all sessions and languages in shared steps."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .errors import TranslatorError
+from .events import TranslationRequest
 from .scheduler import Job, Scheduler
 from .translators import Translator
 
-BATCH_ROWS = 16  # more make the finals among them wait
+MAX_JOBS = 16  # at once: more make the finals among them slow
 
 log = logging.getLogger(__name__)
 
 
 class TranslationLoop:
-    """Runs the translator in a thread of its own; `run` is a task of the process."""
+    """Runs the translator in a thread of its own; `run` is a task of the process.
+
+    A job begins as soon as there is room, between two steps of those that are at work. A revision
+    waits while an older one of its segment is at work: it starts from what that one finds.
+    """
 
     def __init__(self, translator: Translator) -> None:
         self._translator = translator
         self._scheduler = Scheduler()
         self._work = asyncio.Event()
-        self._running: list[Job] = []
+        self._running: dict[int, Job] = {}  # by the translator's number
 
     def check(self, source: str, target: str) -> None:
         """Raise TranslatorError for a language pair that the translator does not know."""
@@ -43,28 +49,44 @@ class TranslationLoop:
 
     def oldest_heard_ms(self, session_id: str) -> int | None:
         """From which moment of a session the oldest job is that waits or runs."""
-        running = (job.heard_ms for job in self._running if job.session_id == session_id)
+        running = (j.heard_ms for j in self._running.values() if j.session_id == session_id)
         waiting = self._scheduler.oldest_heard_ms(session_id)
         return min((*running, *([] if waiting is None else [waiting])), default=None)
 
     async def run(self) -> None:
         """Translate until cancelled."""
-        loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "translator") as thread:
             while True:
                 await self._work.wait()
                 self._work.clear()
-                while batch := self._scheduler.next_batch(BATCH_ROWS):
-                    self._running = batch
-                    requests = [job.track.request(job.segment) for job in batch]
-                    try:
-                        answers = await loop.run_in_executor(
-                            thread, self._translator.translate, requests
-                        )
-                        for job, answer in zip(batch, answers, strict=True):
-                            job.done(job, job.track.apply(job.segment, answer))
-                    except TranslatorError:
-                        log.exception("a batch of %d translations failed", len(batch))
-                        for job in batch:
-                            job.done(job, job.track.give_up(job.segment))
-                    self._running = []
+                while await self._advance(thread):
+                    pass
+
+    async def _advance(self, thread: ThreadPoolExecutor) -> bool:
+        """One step, with as many new jobs as there is room for; False if there is nothing to do."""
+        busy = {job.key for job in self._running.values()}
+        new = self._scheduler.take(MAX_JOBS - len(busy), busy)
+        if not new and not busy:
+            return False
+        requests = [job.track.request(job.segment) for job in new]
+        loop = asyncio.get_running_loop()
+        try:
+            numbers, ended = await loop.run_in_executor(thread, self._step, requests)
+        except TranslatorError:
+            failed = [*self._running.values(), *new]
+            self._running.clear()
+            log.exception("%d translations failed", len(failed))
+            for job in failed:
+                job.done(job, job.track.give_up(job.segment))
+            return True
+        self._running |= zip(numbers, new, strict=True)
+        for number, text in ended:
+            job = self._running.pop(number)
+            job.done(job, job.track.apply(job.segment, text))
+        return True
+
+    def _step(
+        self, requests: Sequence[TranslationRequest]
+    ) -> tuple[list[int], list[tuple[int, str]]]:
+        numbers = [self._translator.add(request) for request in requests]
+        return numbers, self._translator.step()

@@ -15,14 +15,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from sacrebleu.metrics.chrf import CHRF
 
 from surtitle.model.config import load_sampler_config
 from surtitle.model.corpus import spoken
-from surtitle.model.sampler import EntropyBoundSampler
 from surtitle.model.tokenizer import TranslationTokenizer
-from surtitle.model.translation import Request, translate
+from surtitle.model.translation import Request, Translations
 from surtitle.model.weights import load_model
 from surtitle.pipeline.caption_track import CaptionTrack
 from surtitle.pipeline.config import CaptionMode
@@ -55,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs = _pairs(arguments.tsv, arguments.limit)
     translator = Translator(arguments.checkpoint)
-    print(f"{len(pairs)} sentences; {torch.get_num_threads()} threads")
+    print(f"{len(pairs)} sentences")
     print("| mode | start | erasure | steps | ms | chrF of the final | words behind |")
     print("|---|---|---|---|---|---|---|")
     for mode in "free", "fresh", "stable":
@@ -83,11 +81,8 @@ def _track(mode: str) -> CaptionTrack:
 
 class Translator:
     def __init__(self, folder: Path) -> None:
-        self._model = load_model(folder)
-        self._tokenizer = TranslationTokenizer.load(folder)
-        config = load_sampler_config(folder)
-        generator = torch.Generator().manual_seed(0)
-        self._sampler = EntropyBoundSampler(config, self._model.config.vocab_size, generator)
+        tokenizer, config = TranslationTokenizer.load(folder), load_sampler_config(folder)
+        self._translations = Translations(load_model(folder), tokenizer, config)
 
     def run(self, lines: list[Line], *, is_warm: bool) -> float:
         """All lines word by word, in lockstep; the seconds of computing."""
@@ -108,7 +103,7 @@ class Translator:
                 for r in requests
             ]
             started = time.monotonic()
-            answers = translate(self._model, self._tokenizer, self._sampler, asked)
+            answers = self._translations.translate(asked)
             seconds += time.monotonic() - started
             for line, segment, answer in zip(growing, segments, answers, strict=True):
                 caption = line.track.apply(segment, answer.text)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..events import TranslationRequest
-from ..translators import open_translator
+from ..translators import open_translator, translate
 from .options import add_translator_options
 
 BATCH_LINES = 256  # read before any is written; sorted by length inside, so that padding is rare
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         task = progress.add_task("", total=None)
         for lines in _batches(sys.stdin):
             requests = [TranslationRequest(x, arguments.source, arguments.target) for x in lines]
-            for text in translator.translate(requests):
+            for text in translate(translator, requests):
                 print(text)
             sys.stdout.flush()
             progress.advance(task, len(lines))

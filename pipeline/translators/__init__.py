@@ -10,16 +10,38 @@ from ..events import TranslationRequest
 
 
 class Translator(Protocol):
+    """Requests come at any time and share its steps; their answers come when they are ready."""
+
     def check(self, source: str, target: str) -> None:
         """Raise TranslatorError for a language pair that the backend does not know."""
         ...
 
-    def translate(self, requests: Sequence[TranslationRequest]) -> list[str]:
-        """Translate all requests in one batch, mixed languages allowed; one text per request.
+    def add(self, request: TranslationRequest) -> int:
+        """Begin with a request; its number is that of its answer.
 
         Raises TranslatorError for a language pair that the backend does not know.
         """
         ...
+
+    def step(self) -> list[tuple[int, str]]:
+        """Go on with all requests a little; the numbers and translations of those that are done.
+
+        After a TranslatorError, nothing of what was at work is left.
+        """
+        ...
+
+
+def translate(translator: Translator, requests: Sequence[TranslationRequest]) -> list[str]:
+    """One translation per request, mixed languages allowed; nothing else may be at work.
+
+    Similar lengths go together, so that few steps are left with few requests.
+    """
+    order = sorted(range(len(requests)), key=lambda i: len(requests[i].text))
+    indices = {translator.add(requests[i]): i for i in order}
+    texts: dict[int, str] = {}
+    while len(texts) < len(requests):
+        texts |= {indices[number]: text for number, text in translator.step()}
+    return [texts[i] for i in range(len(requests))]
 
 
 def open_translator(name: str, checkpoint: Path | None = None) -> Translator:

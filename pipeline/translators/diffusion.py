@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass, field
+from itertools import count
 from pathlib import Path
 
 import torch
 
 from ...model.config import load_sampler_config
 from ...model.errors import CheckpointError
-from ...model.sampler import EntropyBoundSampler
 from ...model.tokenizer import TranslationTokenizer
-from ...model.translation import Request, translate
+from ...model.translation import Request, Translations
 from ...model.weights import load_model
 from ..config import SegmenterConfig
 from ..errors import TranslatorError
@@ -33,12 +32,17 @@ class DiffusionTranslator:
         try:
             self._tokenizer = TranslationTokenizer.load(folder)
             self._model = load_model(folder, dtype, device)
-            config = load_sampler_config(folder)
+            self._config = load_sampler_config(folder)
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
+        self._numbers = count()
+        self._begin()
+
+    def _begin(self) -> None:
         # Seeded: the same text gets the same translation on the next run.
-        generator = torch.Generator(device).manual_seed(0)
-        self._sampler = EntropyBoundSampler(config, self._model.config.vocab_size, generator)
+        self._translations = Translations(self._model, self._tokenizer, self._config)
+        self._wholes: dict[int, _Whole] = {}  # by the number of each piece
+        self._empty: list[int] = []
 
     def check(self, source: str, target: str) -> None:
         if (source, target) in self._tokenizer.directions:
@@ -46,17 +50,38 @@ class DiffusionTranslator:
         known = ", ".join(f"{a}-{b}" for a, b in self._tokenizer.directions)
         raise TranslatorError(f"this model cannot translate {source} to {target}, only {known}")
 
-    def translate(self, requests: Sequence[TranslationRequest]) -> list[str]:
-        for request in requests:
-            self.check(request.source, request.target)
-        pieces = [_pieces(request) for request in requests]
-        flat = [piece for of_one in pieces for piece in of_one]
+    def add(self, request: TranslationRequest) -> int:
+        self.check(request.source, request.target)
+        number = next(self._numbers)
+        pieces = [self._translations.add(piece) for piece in _pieces(request)]
+        self._wholes |= dict.fromkeys(pieces, _Whole(number, pieces))
+        if not pieces:
+            self._empty.append(number)
+        return number
+
+    def step(self) -> list[tuple[int, str]]:
         try:
-            found = translate(self._model, self._tokenizer, self._sampler, flat)
+            ended = self._translations.step()
         except RuntimeError as error:  # a GPU without memory, or one that has failed
+            self._begin()
             raise TranslatorError(f"the translator's device failed: {error}") from error
-        answers = iter(found)
-        return [" ".join(next(answers).text for _ in of_one) for of_one in pieces]
+        found = [(number, "") for number in self._empty]
+        self._empty.clear()
+        for piece, answer in ended:
+            whole = self._wholes.pop(piece)
+            whole.texts[piece] = answer.text
+            if len(whole.texts) == len(whole.pieces):
+                found.append((whole.number, " ".join(whole.texts[n] for n in whole.pieces)))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A text at work: its number, and those of its pieces with what is translated of them."""
+
+    number: int
+    pieces: list[int]
+    texts: dict[int, str] = field(default_factory=dict[int, str])
 
 
 def _pieces(request: TranslationRequest) -> list[Request]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import count
 
 from ..events import TranslationRequest
 
 
 class EchoTranslator:
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._echoes: list[tuple[int, str]] = []
+
     def check(self, source: str, target: str) -> None:
         """Every pair will do."""
 
-    def translate(self, requests: Sequence[TranslationRequest]) -> list[str]:
-        return [f"[{request.target}] {request.text}" for request in requests]
+    def add(self, request: TranslationRequest) -> int:
+        number = next(self._numbers)
+        self._echoes.append((number, f"[{request.target}] {request.text}"))
+        return number
+
+    def step(self) -> list[tuple[int, str]]:
+        echoes, self._echoes = self._echoes, []
+        return echoes

@@ -1,4 +1,4 @@
-"""The generation loop on the tiny model: canvases, end marks, ragged batches, retired rows."""
+"""The generation loop on the tiny model: canvases, end marks, ragged batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from surtitle.model.canvas import canvas_tokens
 from surtitle.model.config import SamplerConfig
 from surtitle.model.denoiser import Denoiser
-from surtitle.model.generation import Generation, denoise_retiring, generate
+from surtitle.model.generation import Generation, generate
 from surtitle.model.sampler import FREE, EntropyBoundSampler
 
 VOCABULARY, CANVAS, PAD = 512, 32, 0
@@ -128,7 +128,7 @@ def test_forbidding_the_end_mark_at_position_0_gives_an_answer(model: Denoiser) 
     assert int(tokens[0, 0]) not in (mark, PAD)
 
 
-# Ragged batches and retired rows
+# Ragged batches
 
 
 def test_a_ragged_batch_gives_the_tokens_of_its_rows(model: Denoiser) -> None:
@@ -150,55 +150,3 @@ def test_padding_is_never_seen(model: Denoiser) -> None:
     other = prompt.clone()
     other[0, 9:] = 77
     assert torch.equal(run(model, prompt, mask).tokens, run(model, other, mask).tokens)
-
-
-@pytest.mark.parametrize("canvases", [1, 2])
-def test_retiring_rows_gives_the_same_tokens(calm_model: Denoiser, canvases: int) -> None:
-    """With draws that do not matter, whether a settled row stays in the batch does not either."""
-    prompt = prompts(4, 20)
-    start = torch.randint(0, VOCABULARY, (4, CANVAS))
-    settings: dict[str, Any] = {
-        "config": NO_CHANCE,
-        "start": start,
-        "max_new_tokens": canvases * CANVAS,
-        # With one row ended in the first canvas, the second one starts with three.
-        "eos": (int(start[2, 9]),),
-    }
-    kept = run(calm_model, prompt, **settings)
-    retired = run(calm_model, prompt, retire=True, **settings)
-    assert torch.equal(kept.tokens[:, :CANVAS], retired.tokens[:, :CANVAS])
-    assert (retired.tokens[2] != PAD).sum() == (kept.tokens[2] != PAD).sum() == 10
-
-
-def test_rows_that_ended_cost_no_more_denoising(
-    calm_model: Denoiser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batches: list[int] = []
-    denoise = Denoiser.denoise
-
-    def counting(self: Denoiser, canvas: Tensor, *rest: Any) -> Tensor:
-        batches.append(len(canvas))
-        return denoise(self, canvas, *rest)
-
-    monkeypatch.setattr(Denoiser, "denoise", counting)
-    start = torch.randint(0, VOCABULARY, (3, CANVAS))
-    run(
-        calm_model,
-        prompts(3, 20),
-        config=NO_CHANCE,
-        start=start,
-        eos=(int(start[1, 9]),),
-        max_new_tokens=2 * CANVAS,
-        retire=True,
-    )
-    assert batches[0] == 3 and batches[-1] == 2
-
-
-def test_a_retired_state_holds_every_row(calm_model: Denoiser) -> None:
-    sampler = EntropyBoundSampler(NO_CHANCE, VOCABULARY, torch.Generator().manual_seed(3))
-    _, cache = calm_model.encode(prompts(3, 20))
-    with torch.inference_mode():
-        state = denoise_retiring(calm_model, sampler, sampler.initialize(3, CANVAS), cache)
-    assert state.best.shape == (3, CANVAS)
-    assert state.done.all() and state.finished
-    assert state.steps.tolist() == [2, 2, 2]

@@ -270,20 +270,7 @@ def test_the_callers_logits_stay_as_they_are() -> None:
     assert torch.equal(logits, before)
 
 
-# Selecting rows and finalizing
-
-
-def test_selected_rows_keep_what_belongs_to_them() -> None:
-    chosen = sampler()
-    pinned = torch.tensor([[FREE, 1], [FREE, 2], [FREE, 3]])
-    state = chosen.initialize(3, 2, pinned=pinned)
-    state = chosen.step(state, certain([1, 1], [2, 2], [3, 3]))
-    chosen_rows = state.select(torch.tensor([True, False, True]))
-    assert chosen_rows.best.tolist() == [[1, 1], [3, 3]]
-    assert chosen_rows.history[-1].tolist() == [[1, 1], [3, 3]]
-    assert chosen_rows.probabilities is not None and len(chosen_rows.probabilities) == 2
-    assert chosen_rows.pinned is not None and chosen_rows.pinned[:, 1].tolist() == [1, 3]
-    assert chosen_rows.remaining == state.remaining
+# Finalizing
 
 
 def test_finalize_pads_behind_the_first_end_mark() -> None:

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -38,15 +37,20 @@ class CountingRecognizer:
 
 class OnlySpanish(EchoTranslator):
     def __init__(self) -> None:
-        self.batches: list[Sequence[TranslationRequest]] = []
+        super().__init__()
+        self.batches: list[list[TranslationRequest]] = [[]]  # what was at work together
 
     def check(self, source: str, target: str) -> None:
         if target != "es":
             raise TranslatorError(f"cannot translate {source} to {target}")
 
-    def translate(self, requests: Sequence[TranslationRequest]) -> list[str]:
-        self.batches.append(requests)
-        return super().translate(requests)
+    def add(self, request: TranslationRequest) -> int:
+        self.batches[-1].append(request)
+        return super().add(request)
+
+    def step(self) -> list[tuple[int, str]]:
+        self.batches.append([])
+        return super().step()
 
 
 def _subtitle(path: Path, config: BatchConfig, translator: EchoTranslator | None = None) -> object:
@@ -62,7 +66,7 @@ def test_all_targets_share_a_batch(tmp_path: Path) -> None:
 
     translator = Recording()
     _subtitle(SAMPLE, BatchConfig("en", ("es", "de"), output_dir=tmp_path), translator)
-    assert len(translator.batches) == 1
+    assert len(translator.batches) == 2 and not translator.batches[1]
     assert {request.target for request in translator.batches[0]} == {"es", "de"}
 
 
@@ -87,7 +91,7 @@ def test_language_is_found_by_listening(tmp_path: Path) -> None:
 def test_a_target_that_is_spoken_is_not_translated(tmp_path: Path) -> None:
     translator = OnlySpanish()
     _subtitle(SAMPLE, BatchConfig("es", ("es",), output_dir=tmp_path), translator)
-    assert translator.batches == []
+    assert translator.batches == [[]]
     assert [path.name for path in tmp_path.iterdir()] == ["harbor.es.srt"]
 
 

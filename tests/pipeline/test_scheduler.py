@@ -19,8 +19,8 @@ def test_newer_revision_supersedes_waiting_one() -> None:
     old, new = job(1, 0), job(1, 1)
     assert scheduler.add(old) is None
     assert scheduler.add(new) is old
-    assert scheduler.next_batch(8) == [new]
-    assert scheduler.next_batch(8) == []
+    assert scheduler.take(8, ()) == [new]
+    assert scheduler.take(8, ()) == []
 
 
 def test_final_supersedes_the_draft_of_its_segment() -> None:
@@ -28,7 +28,7 @@ def test_final_supersedes_the_draft_of_its_segment() -> None:
     draft, final = job(1, 0), job(1, 1, final=True)
     scheduler.add(draft)
     assert scheduler.add(final) is draft
-    assert scheduler.next_batch(8) == [final]
+    assert scheduler.take(8, ()) == [final]
 
 
 def test_finals_go_first_and_keep_their_order() -> None:
@@ -36,8 +36,17 @@ def test_finals_go_first_and_keep_their_order() -> None:
     draft, first, second = job(1, session="b"), job(2, final=True), job(3, final=True)
     for one in draft, first, second:
         scheduler.add(one)
-    assert scheduler.next_batch(2) == [first, second]
-    assert scheduler.next_batch(2) == [draft]
+    assert scheduler.take(2, ()) == [first, second]
+    assert scheduler.take(2, ()) == [draft]
+
+
+def test_a_revision_waits_for_the_one_at_work() -> None:
+    scheduler = Scheduler()
+    final, other = job(1, 1, final=True), job(2)
+    for one in final, other:
+        scheduler.add(one)
+    assert scheduler.take(8, {job(1).key}) == [other]
+    assert scheduler.take(8, set()) == [final]
 
 
 def test_sessions_do_not_supersede_each_other() -> None:
@@ -54,4 +63,4 @@ def test_an_ended_session_leaves_the_queue() -> None:
     assert scheduler.oldest_heard_ms("a") == 1000
     scheduler.drop("a")
     assert scheduler.oldest_heard_ms("a") is None
-    assert [one.session_id for one in scheduler.next_batch(8)] == ["b"]
+    assert [one.session_id for one in scheduler.take(8, ())] == ["b"]

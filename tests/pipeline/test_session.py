@@ -10,7 +10,7 @@ import pytest
 
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
-from surtitle.pipeline.events import AudioChunk, Caption, Hypothesis, TranslationRequest, Word
+from surtitle.pipeline.events import AudioChunk, Caption, Hypothesis, Word
 from surtitle.pipeline.session import Session
 from surtitle.pipeline.translation_loop import TranslationLoop
 from surtitle.pipeline.translators.echo import EchoTranslator
@@ -56,7 +56,7 @@ class ScriptedRecognizer:
 
 
 class FailingTranslator(EchoTranslator):
-    def translate(self, requests: Sequence[TranslationRequest]) -> list[str]:
+    def step(self) -> list[tuple[int, str]]:
         raise TranslatorError("the graphics card has fallen out")
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
+from surtitle.pipeline.translators import translate
 from surtitle.pipeline.translators.diffusion import EMBEDDED, DiffusionTranslator
 
 
@@ -13,7 +14,7 @@ def translator() -> DiffusionTranslator:
 
 
 def _ask(translator: DiffusionTranslator, *texts: str) -> list[str]:
-    return translator.translate([TranslationRequest(text, "en", "es") for text in texts])
+    return translate(translator, [TranslationRequest(text, "en", "es") for text in texts])
 
 
 def test_easy_sentences(translator: DiffusionTranslator) -> None:
@@ -41,7 +42,7 @@ def test_hostile_text_does_no_harm(translator: DiffusionTranslator, text: str) -
 
 def test_unknown_direction(translator: DiffusionTranslator) -> None:
     with pytest.raises(TranslatorError, match="en to ja, only en-es"):
-        translator.translate([TranslationRequest("Hello.", "en", "ja")])
+        translator.add(TranslationRequest("Hello.", "en", "ja"))
 
 
 def test_stored_size() -> None:

@@ -1,0 +1,59 @@
+"""The models that can be timed: the shipped one, a checkpoint, or any shape with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..config import FULL, SLIDING, ModelConfig
+from ..denoiser import Denoiser
+from ..weights import load_model
+
+EMBEDDED = Path(__file__).parents[1] / "embedded"
+CONFIGS = {
+    "diffusiongemma-26b-a4b": ModelConfig(),
+    "toy": ModelConfig(
+        vocab_size=512,
+        hidden_size=64,
+        intermediate_size=48,
+        moe_intermediate_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        num_global_key_value_heads=1,
+        global_head_dim=32,
+        layer_types=(SLIDING, SLIDING, FULL),
+        sliding_window=1024,
+        num_experts=8,
+        top_k_experts=2,
+    ),
+}
+
+
+def load(folder: Path, device: torch.device) -> Denoiser:
+    """A checkpoint folder, in the precision in which it is used there."""
+    return load_model(folder, _dtype(device), str(device))
+
+
+def random_model(config: ModelConfig, device: torch.device) -> Denoiser:
+    """Weights that keep the scale of what they multiply; gains and scalars are 1."""
+    with torch.device("meta"):
+        model = Denoiser(config)
+    model = model.to(_dtype(device)).to_empty(device=device).eval().requires_grad_(False)
+    for name, weight in model.named_parameters():
+        if weight.dim() == 1:
+            weight.fill_(1.0)
+        else:
+            weight.normal_(0, 1.0 if "embed_tokens" in name else weight.shape[-1] ** -0.5)
+    for name, scalar in model.named_buffers():
+        if name.endswith("layer_scalar"):
+            scalar.fill_(1.0)
+    model.embed_tokens.weight *= config.hidden_size**-0.5
+    model.set_frequencies(str(device))
+    return model
+
+
+def _dtype(device: torch.device) -> torch.dtype:
+    return torch.bfloat16 if device.type == "cuda" else torch.float32

@@ -1,0 +1,189 @@
+"""The layers over a flat batch: prompts and canvases of any length, one behind the other.
+
+The same arithmetic as `denoiser.py`, without padding, with prompts and canvases in one pass: a
+canvas needs only the keys that its prompt has in the same layer. Projections of the same input are
+one product, and every operation of `kernels/` is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..kernels.fp8 import Quantized, quantize
+from ..kernels.moe_ffn import moe_visits
+from ..kernels.moe_ffn_fp8 import moe_visits_fp8
+from ..kernels.moe_route import moe_route
+from ..kernels.qkv_norm_rope import Heads, qkv_norm_rope
+from ..kernels.ragged_attention import Sequences, ragged_attention
+from ..kernels.residual_norm import add_normed, combine_normed
+from ..kernels.rms_norms import rms_norms
+from .config import FULL, SLIDING, ModelConfig
+from .denoiser import Denoiser, Layer
+from .kv_arena import KVArena
+from .layers import rotary_angles
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """A layer's weights as they are multiplied: qkv [heads.width, D], dense_gate_up [2I, D],
+    router [E, D]; gains [D] of the norms, `scalars` [2] of canvas and prompt tokens."""
+
+    kind: str
+    heads: Heads
+    input_gain: Tensor
+    qkv: Tensor
+    q_gain: Tensor
+    k_gain: Tensor
+    out: Tensor
+    attention_gain: Tensor
+    feedforward_gains: tuple[Tensor, Tensor, Tensor]  # of the dense MLP, the experts, the router
+    dense_gate_up: Tensor
+    dense_down: Tensor
+    router: Tensor
+    per_expert_scale: Tensor
+    gate_up: Tensor | Quantized
+    down: Tensor | Quantized
+    closing_gains: tuple[Tensor, Tensor, Tensor]  # of the dense MLP, the experts, their sum
+    scalars: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FlatBatch:
+    """T tokens: those of C canvases first, then those of prompts.
+
+    positions   [T] int64, from the start of each prompt
+    canvases    how many of the tokens are of canvases
+    slots       [T - canvases] int64: where in the arena the prompt tokens put their keys
+    sequences   all of them; `canvas_sequences` only the canvases
+    kinds       [T] int64: 0 canvas, 1 prompt
+    """
+
+    positions: Tensor
+    canvases: int
+    slots: Tensor
+    sequences: Sequences
+    canvas_sequences: Sequences
+    kinds: Tensor
+
+
+class FlatLayers:
+    """All layers of a model. With `fp8` the experts' weights are rounded to 8 bits."""
+
+    def __init__(self, model: Denoiser, max_positions: int, *, fp8: bool = False) -> None:
+        self.config = model.config
+        self._layers = [
+            _layer_weights(cast("Layer", layer), model.config, fp8) for layer in model.layers
+        ]
+        weight = model.embed_tokens.weight
+        positions = torch.arange(max_positions, device=weight.device)[None]
+        self._angles = {
+            kind: tuple(
+                x[0, :, 0].contiguous()  # [max_positions, K]
+                for x in rotary_angles(
+                    model.get_buffer(f"{kind}_frequencies"), positions, weight.dtype
+                )
+            )
+            for kind in (SLIDING, FULL)
+        }
+
+    def forward(self, x: Tensor, batch: FlatBatch, arena: KVArena) -> Tensor:
+        """x [T, D] after the embedding; returns those of the canvases [canvases, D], not normed.
+
+        The keys of prompt tokens are written into the arena before a canvas reads them. In the last
+        layer nothing else is computed for prompts: nobody reads it.
+        """
+        angles = {
+            kind: (cosine[batch.positions], sine[batch.positions])
+            for kind, (cosine, sine) in self._angles.items()
+        }
+        for index, layer in enumerate(self._layers):
+            is_last = index == len(self._layers) - 1
+            x = self._layer(x, layer, angles[layer.kind], batch, arena.layer(index), is_last)
+        return x
+
+    def _layer(
+        self,
+        x: Tensor,
+        layer: LayerWeights,
+        angles: tuple[Tensor, Tensor],
+        batch: FlatBatch,
+        arena: tuple[Tensor, Tensor],
+        is_last: bool,
+    ) -> Tensor:
+        eps = self.config.rms_norm_eps
+        (normed,) = rms_norms(x, (layer.input_gain,), eps)
+        q, k, v = qkv_norm_rope(
+            F.linear(normed, layer.qkv), layer.q_gain, layer.k_gain, angles, layer.heads, eps
+        )
+        if len(batch.slots):
+            arena[0].index_copy_(0, batch.slots, k[batch.canvases :])
+            arena[1].index_copy_(0, batch.slots, v[batch.canvases :])
+        sequences, kinds = batch.sequences, batch.kinds
+        if is_last:
+            x, q, k, v, kinds = (part[: batch.canvases] for part in (x, q, k, v, kinds))
+            sequences = batch.canvas_sequences
+        window = self.config.sliding_window if layer.kind == SLIDING else None
+        attended = ragged_attention(q, k, v, arena, sequences, window)
+        x = add_normed(x, F.linear(attended.flatten(1), layer.out), layer.attention_gain, eps)
+        for_dense, for_experts, for_router = rms_norms(x, layer.feedforward_gains, eps)
+        gate, up = F.linear(for_dense, layer.dense_gate_up).chunk(2, dim=-1)
+        dense = F.linear(F.gelu(gate, approximate="tanh") * up, layer.dense_down)
+        weights, experts, _ = moe_route(
+            F.linear(for_router, layer.router), layer.per_expert_scale, self.config.top_k_experts
+        )
+        if isinstance(layer.gate_up, Quantized):
+            down = cast("Quantized", layer.down)
+            visits = moe_visits_fp8(for_experts, weights, experts, layer.gate_up, down)
+        else:
+            down = cast("Tensor", layer.down)
+            visits = moe_visits(for_experts, weights, experts, layer.gate_up, down)
+        return combine_normed(x, dense, visits, layer.closing_gains, layer.scalars[kinds], eps)
+
+
+def _layer_weights(layer: Layer, config: ModelConfig, fp8: bool) -> LayerWeights:
+    attention, experts, router = layer.self_attn, layer.experts, layer.router
+    projections = [attention.q_proj, attention.k_proj]
+    if attention.v_proj is not None:
+        projections.append(attention.v_proj)
+    kind = layer.layer_type
+    return LayerWeights(
+        kind=kind,
+        heads=Heads(
+            config.num_attention_heads,
+            config.kv_heads(kind),
+            config.head_size(kind),
+            values_from_keys=kind == FULL,
+        ),
+        input_gain=_gain(layer.input_layernorm),
+        qkv=torch.cat([projection.weight for projection in projections]),
+        q_gain=_gain(attention.q_norm),
+        k_gain=_gain(attention.k_norm),
+        out=attention.o_proj.weight,
+        attention_gain=_gain(layer.post_attention_layernorm),
+        feedforward_gains=(
+            _gain(layer.pre_feedforward_layernorm),
+            _gain(layer.pre_feedforward_layernorm_2),
+            router.scale * router.root_width,
+        ),
+        dense_gate_up=torch.cat([layer.mlp.gate_proj.weight, layer.mlp.up_proj.weight]),
+        dense_down=layer.mlp.down_proj.weight,
+        router=router.proj.weight,
+        per_expert_scale=router.per_expert_scale,
+        gate_up=quantize(experts.gate_up_proj) if fp8 else experts.gate_up_proj,
+        down=quantize(experts.down_proj) if fp8 else experts.down_proj,
+        closing_gains=(
+            _gain(layer.post_feedforward_layernorm_1),
+            _gain(layer.post_feedforward_layernorm_2),
+            _gain(layer.post_feedforward_layernorm),
+        ),
+        scalars=torch.cat([layer.layer_scalar, layer.encoder_layer_scalar]),
+    )
+
+
+def _gain(norm: torch.nn.Module) -> Tensor:
+    return cast("Tensor", norm.weight)

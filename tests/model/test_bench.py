@@ -1,0 +1,84 @@
+"""The bench at toy size; its times are not looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from surtitle.kernels.bench.measure import Ceilings
+from surtitle.model.bench import floor, ladder, main, models
+
+TOY = ["--random-weights", "--config", "toy"]
+H200 = Ceilings(copy=4.3e12, product=790e12)
+
+
+def lines(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    about, *rest = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return about, rest
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "expected_ms"),
+    [(48, 2, 11.6), (256, 2, 12.7), (1024, 2, 19.1), (48, 1, 6.4)],
+)
+def test_the_floor_is_the_published_one(tokens: int, size: int, expected_ms: float) -> None:
+    """As kernels that read and multiply everything once would reach it on an H200; the table that
+    this is compared with also counts the keys and halves the dense weights in 8 bits."""
+    config = models.CONFIGS["diffusiongemma-26b-a4b"]
+    found = floor.step_floor_ms(config, H200, tokens, bytes_per_weight=2, expert_bytes=size)
+    assert found == pytest.approx(expected_ms, rel=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["--peer"], ["--fp8", "--top-tokens", "8"]])
+def test_engine(tmp_path: Path, options: list[str]) -> None:
+    out = tmp_path / "engine.jsonl"
+    assert main(["engine", *TOY, *options, "--cases", "B6,E1", "--out", str(out)]) == 0
+    about, found = lines(out)
+    assert about["random_weights"] and about["model"] == "toy"
+    assert {line["case"] for line in found} == {"B6", "E1"}
+    assert all(line["ms"] > 0 and 0 < line["floor_percent"] < 100 for line in found)
+    peers = {line["contestant"] for line in found}
+    assert peers == ({"engine", "transformers"} if "--peer" in options else {"engine"})
+
+
+@pytest.mark.slow
+def test_streams(tmp_path: Path) -> None:
+    out = tmp_path / "streams.jsonl"
+    assert main(["streams", *TOY, "--seconds", "0.2", "--out", str(out)]) == 0
+    _, found = lines(out)
+    assert [line["limit_ms"] for line in found] == [300, 500, 1000] * 3
+    for line in found:
+        assert line["streams"] == 0 or 0 < line["p95_ms"] < line["limit_ms"]
+
+
+@pytest.mark.slow
+def test_a_step_of_the_ladder_that_fails_is_said_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = {
+        "broken": (["surtitle.model.bench", "engine", "--config", "nonsense"], 60),
+        "slow": (["timeit", "-n1", "-r1", "import time; time.sleep(60)"], 1),
+        "engine": (["surtitle.model.bench", "engine", *TOY, "--cases", "B6"], 60),
+    }
+    monkeypatch.setattr(ladder, "steps", lambda folder, is_toy: wanted)
+    monkeypatch.setattr(sys, "argv", ["ladder.py", str(tmp_path / "results")])
+    assert ladder.main() == 1
+    out = capsys.readouterr().out
+    assert "broken: failed (2)" in out and "nonsense" in out
+    assert "slow: stopped after 1 s" in out
+    assert "engine: done" in out
+    assert "B6" in (tmp_path / "results" / "engine.log").read_text(encoding="utf-8")
+
+
+def test_the_ladder_runs_from_a_checkout_without_an_installation() -> None:
+    """Isolated, without site-packages: what it imports itself is Python's own."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", ladder.__file__, "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "FOLDER" in done.stdout
