@@ -33,14 +33,22 @@ from .moe_route import moe_route
 from .qkv_norm_rope import Heads, qkv_norm_rope
 from .ragged_attention import Sequences, ragged_attention
 from .residual_norm import add_normed, combine_normed
+from .rms_norms import rms_norms
+from .shapes import (
+    ACTIVE,
+    EXPERTS,
+    FULL,
+    HIDDEN,
+    SLIDING,
+    SOFTCAP,
+    VOCAB,
+    WIDTH,
+    WINDOW,
+)
 from .soft_embed import soft_embed, soft_embed_top
-from .vocab_stats import vocab_stats
+from .vocab_stats import Barred, vocab_stats
 
 SHARED_MEMORY = 232_448  # bytes that a program may have on Hopper
-WIDTH, EXPERTS, ACTIVE, HIDDEN, VOCAB = 2816, 128, 8, 704, 262_144
-SLIDING = Heads(queries=16, groups=8, size=256, values_from_keys=False)
-FULL = Heads(queries=16, groups=2, size=512, values_from_keys=True)
-WINDOW = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,9 @@ def _masked(heads: Heads) -> None:
 def _vocabulary(tokens: int) -> None:
     hidden, weight = _bf16(tokens, WIDTH), _bf16(VOCAB, WIDTH)
     uniform, temperature = _meta(torch.float32, tokens, 2), _meta(torch.float32, tokens)
-    vocab_stats(hidden, weight, 30.0, temperature, uniform)
+    barred = Barred(_meta(torch.bool, tokens), _meta(torch.int64, 2))
+    for bars, kept in ((None, False), (barred, False), (barred, True)):
+        vocab_stats(hidden, weight, SOFTCAP, temperature, uniform, bars, kept)
     soft_embed(_bf16(tokens, VOCAB), weight, WIDTH**0.5)
     top = _meta(torch.float32, tokens, 32), _meta(torch.int64, tokens, 32)
     soft_embed_top(*top, weight, WIDTH**0.5)
@@ -149,6 +159,7 @@ def _canvas() -> None:
 
 def _residual() -> None:
     x, weight = _bf16(48, WIDTH), _bf16(WIDTH)
+    rms_norms(x, (weight, weight, weight), 1e-6)
     add_normed(x, x, weight, 1e-6)
     combine_normed(x, x, _bf16(48, ACTIVE, WIDTH), (weight, weight, weight), _bf16(48), 1e-6)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from .dispatch import use_triton
+from .rms_norms import reference as reference_norms
 
 
 def add_normed(x: Tensor, update: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -51,6 +51,4 @@ def reference_combine(
 
 
 def _norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    wide = x.float()
-    wide = wide * torch.pow(wide.pow(2).mean(dim=-1, keepdim=True) + eps, -0.5)
-    return (wide * weight.float()).to(x.dtype)
+    return reference_norms(x, (weight,), eps)[0]

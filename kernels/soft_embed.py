@@ -30,7 +30,7 @@ def soft_embed_top(probabilities: Tensor, tokens: Tensor, weight: Tensor, scale:
     """scale * sum over n of probabilities[:, n] * weight[tokens[:, n]].
 
     probabilities [T, n] float32, tokens [T, n] int64, weight [V, D]; returns [T, D] in the dtype
-    of weight. With the n most likely tokens of a distribution it differs from `soft_embed` by at
+    of weight. With the n most likely tokens (see top_tokens.py) it differs from `soft_embed` by at
     most (1 - their mass) times scale and the longest embedding; nothing is renormalized.
     """
     if use_triton(probabilities, tokens, weight):

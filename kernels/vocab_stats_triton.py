@@ -12,18 +12,22 @@ import triton.language as tl
 from torch import Tensor
 
 from .triton_math import product, tanh
-from .vocab_stats import TILE
+from .vocab_stats import NEVER, TILE, Barred
 
+NEVER_SCORE = tl.constexpr(NEVER)
 FUSED_ROWS = 128  # above, the vendor's matrix product is faster than ours: see `stats`
 CHUNK = 16_384  # vocabulary entries whose scores stay in the L2 cache
 
 
 @triton.jit
 def _invert(masses, target_share, nth, SIZE: tl.constexpr, AXIS: tl.constexpr):
-    """First index along AXIS where the running sum exceeds target_share of the total."""
+    """First index along AXIS where the running sum exceeds target_share of the total.
+
+    Sums in a tree may differ by a rounding where nothing was added: what has no mass is left out.
+    """
     running = tl.cumsum(masses, axis=AXIS)
     target = target_share * tl.max(running, axis=AXIS)
-    beyond = running > tl.expand_dims(target, AXIS)
+    beyond = (running > tl.expand_dims(target, AXIS)) & (masses > 0)
     found = tl.min(tl.where(beyond, nth, SIZE), axis=AXIS)
     last = tl.max(tl.where(masses > 0, nth, 0), axis=AXIS)
     return tl.minimum(found, last)
@@ -37,6 +41,9 @@ def _store_tile(
     tile,
     temperature,  # [T]
     uniform,  # [T, 2]
+    barred_rows,  # [T] int8, or None
+    barred_tokens,  # [BARRED] int64, or None
+    kept,  # [T, V], or None
     numbers,  # [3, T, tiles] float32: highest score, s and u of vocab_stats.py
     tokens,  # [2, T, tiles] int32: best and sample
     rows,
@@ -44,11 +51,20 @@ def _store_tile(
     vocab,
     softcap,
     VOCAB: tl.constexpr,
+    BARRED: tl.constexpr,
 ):
     taken = row < rows
     heat = tl.load(temperature + row, mask=taken, other=1.0)
     scores = softcap * tanh(logits / softcap) / heat[None, :]
     known = (entry < vocab)[:, None]
+    if BARRED:
+        shut = tl.load(barred_rows + row, mask=taken, other=0) != 0
+        for n in tl.static_range(BARRED):
+            never = (entry == tl.load(barred_tokens + n))[:, None] & shut[None, :]
+            scores = tl.where(never, NEVER_SCORE, scores)
+    if kept is not None:
+        at_kept = kept + row.to(tl.int64)[None, :] * vocab + entry[:, None]
+        tl.store(at_kept, scores.to(kept.dtype.element_ty), mask=known & taken[None, :])
     scores = tl.where(known, scores, -float("inf"))
     best = tl.max(scores, axis=0)
     nth = tl.arange(0, VOCAB)[:, None]
@@ -74,6 +90,9 @@ def _read(
     weight,  # [V, D]
     temperature,
     uniform,
+    barred_rows,
+    barred_tokens,
+    kept,
     numbers,
     tokens,
     rows,
@@ -84,6 +103,7 @@ def _read(
     ROWS: tl.constexpr,
     VOCAB: tl.constexpr,
     BLOCK_D: tl.constexpr,
+    BARRED: tl.constexpr,
     UPCAST: tl.constexpr,
 ):
     # Blocks of positions are next to each other: they share the tile's weights.
@@ -101,8 +121,8 @@ def _read(
         states = tl.load(at_hidden + start, mask=(row < rows)[:, None] & inside, other=0.0)
         logits = product(weights, tl.trans(states), logits, UPCAST)
     _store_tile(
-        logits, entry, row, tile, temperature, uniform, numbers, tokens, rows, tiles, vocab,
-        softcap, VOCAB,
+        logits, entry, row, tile, temperature, uniform, barred_rows, barred_tokens, kept, numbers,
+        tokens, rows, tiles, vocab, softcap, VOCAB, BARRED,
     )  # fmt: skip
 
 
@@ -111,6 +131,9 @@ def _read_logits(
     logits,  # [T, chunk], before the soft-cap
     temperature,
     uniform,
+    barred_rows,
+    barred_tokens,
+    kept,
     numbers,
     tokens,
     rows,
@@ -121,6 +144,7 @@ def _read_logits(
     softcap,
     ROWS: tl.constexpr,
     VOCAB: tl.constexpr,
+    BARRED: tl.constexpr,
 ):
     row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     column = tl.program_id(0) * VOCAB + tl.arange(0, VOCAB)
@@ -130,8 +154,8 @@ def _read_logits(
     inside = (row < rows)[None, :] & (column < chunk)[:, None]
     values = tl.load(at, mask=inside, other=0.0).to(tl.float32)
     _store_tile(
-        values, entry, row, tile, temperature, uniform, numbers, tokens, rows, tiles, vocab,
-        softcap, VOCAB,
+        values, entry, row, tile, temperature, uniform, barred_rows, barred_tokens, kept, numbers,
+        tokens, rows, tiles, vocab, softcap, VOCAB, BARRED,
     )  # fmt: skip
 
 
@@ -143,6 +167,7 @@ def _finish(
     best,  # [T] int64
     sample,  # [T] int64
     entropy,  # [T] float32
+    log_total,  # [T] float32
     rows,
     tiles,
     TILES: tl.constexpr,
@@ -166,36 +191,48 @@ def _finish(
     tl.store(best + row, tl.load(tokens + first + winner).to(tl.int64))
     tl.store(sample + row, tl.load(tokens + plane + first + drawn).to(tl.int64))
     tl.store(entropy + row, tl.log(total) - shifted / total)
+    tl.store(log_total + row, tl.log(total) + highest)
 
 
 def stats(
-    hidden: Tensor, weight: Tensor, softcap: float, temperature: Tensor, uniform: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """best, sample, entropy. Few rows read the vocabulary in one kernel; many multiply a chunk of
-    it with the vendor's product, whose scores are read back from the L2 cache."""
+    hidden: Tensor,
+    weight: Tensor,
+    softcap: float,
+    temperature: Tensor,
+    uniform: Tensor,
+    barred: Barred | None,
+    keep_scores: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    """best, sample, entropy, log_total, scores. Few rows read the vocabulary in one kernel; many
+    multiply a chunk of it with the vendor's product, whose scores are read back from the L2
+    cache."""
     rows, width = hidden.shape
     vocab = weight.shape[0]
     tiles = triton.cdiv(vocab, TILE)
     numbers = hidden.new_empty(3, rows, tiles, dtype=torch.float32)
     tokens = hidden.new_empty(2, rows, tiles, dtype=torch.int32)
     best, sample = (hidden.new_empty(rows, dtype=torch.int64) for _ in range(2))
-    entropy = hidden.new_empty(rows, dtype=torch.float32)
+    entropy, log_total = (hidden.new_empty(rows, dtype=torch.float32) for _ in range(2))
+    scores = hidden.new_empty(rows, vocab) if keep_scores else None
     if rows == 0:
-        return best, sample, entropy
+        return best, sample, entropy, log_total, scores
     hidden, uniform = hidden.contiguous(), uniform.contiguous()
-    draw = (temperature.contiguous(), uniform, numbers, tokens, rows, tiles)
+    shut = (None, None) if barred is None else (barred.rows.view(torch.int8), barred.tokens)
+    given = (temperature.contiguous(), uniform, *shut, scores, numbers, tokens, rows, tiles)
+    barred_count = 0 if barred is None else len(barred.tokens)
     if rows <= FUSED_ROWS:
         block = min(64, max(16, triton.next_power_of_2(rows)))
         _read[(tiles * triton.cdiv(rows, block),)](
             hidden,
             weight,
-            *draw,
+            *given,
             vocab,
             softcap,
             D=width,
             ROWS=block,
             VOCAB=TILE,
             BLOCK_D=64,
+            BARRED=barred_count,
             UPCAST=triton.knobs.runtime.interpret,
             num_warps=8 if block > 32 else 4,
             num_stages=4,
@@ -206,15 +243,18 @@ def stats(
             chunk = logits.shape[1]
             _read_logits[(triton.cdiv(chunk, TILE), triton.cdiv(rows, 16))](
                 logits,
-                *draw,
+                *given,
                 first // TILE,
                 chunk,
                 vocab,
                 softcap,
                 ROWS=16,
                 VOCAB=TILE,
+                BARRED=barred_count,
                 num_warps=4,
             )
     columns = triton.next_power_of_2(tiles)
-    _finish[(rows,)](numbers, tokens, uniform, best, sample, entropy, rows, tiles, TILES=columns)
-    return best, sample, entropy
+    _finish[(rows,)](
+        numbers, tokens, uniform, best, sample, entropy, log_total, rows, tiles, TILES=columns
+    )
+    return best, sample, entropy, log_total, scores

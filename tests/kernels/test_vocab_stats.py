@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from surtitle.kernels.vocab_stats import vocab_stats
+from surtitle.kernels.vocab_stats import Barred, VocabStats, vocab_stats
 
 CAP = 30.0
 
@@ -27,6 +27,52 @@ def test_against_softmax(rows: int) -> None:
     assert torch.equal(stats.best, log.argmax(dim=-1))
     entropy = -(log.exp() * log).sum(dim=-1)
     torch.testing.assert_close(stats.entropy.double(), entropy, rtol=1e-4, atol=1e-5)
+    log_total = scores(*given).logsumexp(dim=-1)
+    torch.testing.assert_close(stats.log_total.double(), log_total, rtol=1e-6, atol=1e-5)
+    assert stats.scores is None
+
+
+def test_kept_scores_are_those_that_were_read() -> None:
+    given = operands(13, 500)
+    stats = vocab_stats(*given, keep_scores=True)
+    assert stats.scores is not None and stats.scores.dtype == torch.float32
+    torch.testing.assert_close(stats.scores.double(), scores(*given), rtol=1e-5, atol=5e-5)
+    without = vocab_stats(*given)
+    assert torch.equal(stats.best, without.best) and torch.equal(stats.sample, without.sample)
+    halved = vocab_stats(*operands(13, 500, dtype=torch.bfloat16), keep_scores=True)
+    assert halved.scores is not None and halved.scores.dtype == torch.bfloat16
+
+
+def barring_the_best(given: Any) -> Barred:
+    """Of even rows, their best tokens and some others."""
+    rows = torch.arange(len(given[0])) % 2 == 0
+    best = scores(*given).argmax(dim=-1)[:7]
+    return Barred(rows, torch.cat([best, torch.tensor([0, 127, len(given[1]) - 1])]).unique())
+
+
+def test_barred_tokens_are_out_of_the_distribution() -> None:
+    given = operands(300, 500)
+    barred = barring_the_best(given)
+    left = scores(*given).clone()
+    left[:, barred.tokens] = left[:, barred.tokens].masked_fill(barred.rows[:, None], -torch.inf)
+    stats, log = vocab_stats(*given, barred, keep_scores=True), torch.log_softmax(left, dim=-1)
+    assert torch.equal(stats.best, log.argmax(dim=-1))
+    entropy = torch.special.entr(log.exp()).sum(dim=-1)
+    torch.testing.assert_close(stats.entropy.double(), entropy, rtol=1e-4, atol=1e-5)
+    assert not torch.isin(stats.sample[barred.rows], barred.tokens).any()
+    assert stats.scores is not None
+    assert (stats.scores[barred.rows][:, barred.tokens] == -1e30).all()
+    assert (stats.scores[~barred.rows] > -1e3).all()
+
+
+def test_the_last_entry_with_mass_ends_the_draw() -> None:
+    """Just below 1, the draw is the last entry that has any mass, not what stands behind it."""
+    hidden, weight, ones = torch.ones(1, 2), torch.zeros(300, 2), torch.ones(1)
+    barred = Barred(torch.tensor([True]), torch.tensor([0, 1, 298, 299]))
+    for share, expected in ((0.0, 2), (1 - 2**-24, 297)):
+        uniform = torch.full((1, 2), share)
+        stats = vocab_stats(hidden, weight, CAP, ones, uniform, barred)
+        assert int(stats.sample) == expected
 
 
 def test_certain_and_clueless_positions() -> None:
@@ -77,12 +123,27 @@ def test_kernel(
     monkeypatch.setattr(vocab_stats_triton, "FUSED_ROWS", 100 if fused else -1)
     monkeypatch.setattr(vocab_stats_triton, "CHUNK", 256)
     given = operands(rows, vocab, dtype=dtype)
-    actual, expected = both(vocab_stats, *given)
+    compare(*both(vocab_stats, *given), close, dtype)
+    barred = barring_the_best(given) if rows else None
+    compare(*both(vocab_stats, *given, barred, True), close, dtype)
+
+
+def compare(actual: VocabStats, expected: VocabStats, close: Any, dtype: torch.dtype) -> None:
     close(actual.entropy, expected.entropy)
+    close(actual.log_total, expected.log_total)
+    assert (actual.scores is None) == (expected.scores is None)
+    if actual.scores is not None and expected.scores is not None:
+        never = expected.scores == -1e30
+        assert torch.equal(actual.scores < -1e29, never)
+        ours, wanted = (x.scores.masked_fill(never, 0.0) for x in (actual, expected))
+        if dtype == torch.float32:  # both take tanh from other functions
+            torch.testing.assert_close(ours, wanted, rtol=1e-5, atol=5e-5)
+        else:
+            close(ours, wanted)
     if dtype == torch.float32:
         assert torch.equal(actual.best, expected.best)
         assert torch.equal(actual.sample, expected.sample)
-    elif rows:
+    elif len(actual.best):
         assert (actual.best == expected.best).float().mean() >= 0.98
 
 
