@@ -12,7 +12,7 @@ from .audio import SAMPLE_RATE_HZ
 from .config import RecognizerConfig
 from .errors import RecognizerError
 from .events import Utterance
-from .recognizers import Recognizer
+from .recognizers import Recognizer, terms_notices
 
 if TYPE_CHECKING:
     from .recognizers.whisper import WhisperRecognizer
@@ -27,7 +27,7 @@ GPU_MODELS = ("large-v3-turbo", "large-v3", "medium", "small", "base", "tiny")
 
 
 def open_recognizer(config: RecognizerConfig, source: str | None, say: Say) -> Recognizer:
-    """Load the recognizer of `config`; `say` in one line which one listens, and why.
+    """Load the recognizer of `config`; `say` in one line which one it is, and why.
 
     `source` is the language spoken, ISO 639-1, or None where it is not known. Weights that have to
     be fetched are announced with their size. Raises RecognizerError where nothing can listen.
@@ -47,7 +47,7 @@ def open_recognizer(config: RecognizerConfig, source: str | None, say: Say) -> R
         raise RecognizerError(
             f"{recognizer.name} does not understand {source!r}; name a multilingual model"
         )
-    say(f"Listening with {recognizer.name}, {weights.why}")
+    say(f"Recognizing with {recognizer.name}, {weights.why}")
     return recognizer
 
 
@@ -112,6 +112,7 @@ def _open_sphinx(config: RecognizerConfig, source: str | None, why: str, say: Sa
             f"PocketSphinx understands only English, not {source!r}, and listens {why}; "
             f"for Whisper, {_WHISPER_REMEDY}"
         )
-    unused = ", and it cannot use the terms" if config.terms else ""
-    say(f"Listening with {recognizer.name}, {why}; expect errors in everyday speech{unused}")
+    say(f"Recognizing with {recognizer.name}, {why}; expect errors in everyday speech")
+    for notice in terms_notices(recognizer, config.terms):
+        say(notice)
     return recognizer

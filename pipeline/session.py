@@ -71,6 +71,7 @@ class Session:
         self._heard_ms = 0
         self._flush_wanted = self._stop_wanted = False
         self._wake = asyncio.Event()
+        self._begun = asyncio.Event()
         self._finals = 0  # on their way through the translator
         self._finals_done = asyncio.Event()
         self._dropped_drafts = 0
@@ -107,10 +108,18 @@ class Session:
             term_hits=sum(track.term_hits for track in self._tracks),
         )
 
+    async def begun(self) -> None:
+        """Wait until the recognizer listens, or `run` has failed to make it."""
+        await self._begun.wait()
+
     async def run(self) -> None:
         """Listen until `stop`; the session's one task. Raises RecognizerError."""
         terms = tuple(term.source for term in self._config.terms)
-        stream = await asyncio.to_thread(self._recognizer.open_stream, self._config.source, terms)
+        open_stream = self._recognizer.open_stream
+        try:
+            stream = await asyncio.to_thread(open_stream, self._config.source, terms)
+        finally:
+            self._begun.set()
         try:
             while not self._stop_wanted or self._waiting:
                 await self._wake.wait()

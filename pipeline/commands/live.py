@@ -73,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         _say(f"Overlay: {url}/overlay?room={ROOM}{f'&lang={targets[0]}' if targets else ''}")
         with TerminalView(Console(), names_languages=bool(targets)) as view:
+            view.show_status("starting…")
             speaker = _Speaker(microphone, view)
             return run_until_interrupted(
                 _caption(url, listening, server_config, config, recognizer, translator, speaker)
@@ -143,6 +144,8 @@ class _Speaker:
                 if self._skips:
                     self._skipped_samples += chunk.samples.size
                 elif chunk.samples.size:
+                    if not self._sent_samples:
+                        self._view.say("Listening; Ctrl-C ends it")
                     self._sent_samples += chunk.samples.size
                     yield to_s16(chunk.samples).tobytes()
         except DeviceError as error:

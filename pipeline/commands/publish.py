@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"surtitle publish: {error}", file=sys.stderr)
         return 2
     with TerminalView(Console(), names_languages=bool(targets)) as view:
+        view.show_status("starting…")
         start, audio = start_message(arguments.room, config), read_paced(arguments.file)
         return run_until_interrupted(publish(server, start, audio, view.hear, view.say))
 

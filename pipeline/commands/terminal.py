@@ -54,7 +54,7 @@ class CaptionLines:
 
 
 class TerminalView:
-    """A context manager; `show`, `hear` and `say` print within it."""
+    """A context manager; all other methods print within it."""
 
     def __init__(self, console: Console, *, names_languages: bool) -> None:
         self._console = console
@@ -85,13 +85,19 @@ class TerminalView:
         match message["type"]:
             case "caption":
                 self.show(parse_caption(message))
-            case "snapshot" | "started":
+            case "started":
+                if self._begin(message.get("session")):  # else it is resumed
+                    self.show_status("")
+                    for notice in message.get("notices", ()):
+                        self.say(str(notice))
+            case "snapshot":
                 self._begin(message.get("session"))
                 captions = [parse_caption(caption) for caption in message.get("captions", ())]
                 for caption in sorted(captions, key=lambda c: (c.segment_id, c.language)):
                     self.show(caption)
             case "status":
-                self.show_lag(message.get("lag_ms"))
+                lag_ms = message.get("lag_ms")
+                self.show_status(f"{lag_ms / 1000:.1f} s behind" if isinstance(lag_ms, int) else "")
             case _:
                 pass
 
@@ -100,8 +106,9 @@ class TerminalView:
             self._print(caption)
         self._draw()
 
-    def show_lag(self, lag_ms: object) -> None:
-        self._status = f"{lag_ms / 1000:.1f} s behind" if isinstance(lag_ms, int) else ""
+    def show_status(self, text: str) -> None:
+        """What stands below the captions, in a terminal, until it is replaced."""
+        self._status = text
         self._draw()
 
     def say(self, line: str) -> None:
@@ -111,9 +118,12 @@ class TerminalView:
         else:
             print(f"surtitle: {printable(line)}", file=sys.stderr)
 
-    def _begin(self, session: object) -> None:
-        if isinstance(session, str) and session != self._session:
-            self._session, self._lines = session, CaptionLines()
+    def _begin(self, session: object) -> bool:
+        """Forget what another session has said; return whether this one is new."""
+        if not isinstance(session, str) or session == self._session:
+            return False
+        self._session, self._lines = session, CaptionLines()
+        return True
 
     def _print(self, caption: Caption) -> None:
         if self._live.is_started:

@@ -110,6 +110,7 @@ def encode_started(
     resume: str,
     config: LiveConfig,
     recognizer: str,
+    notices: Sequence[str],
     received_samples: int,
 ) -> str:
     return _encode(
@@ -121,6 +122,7 @@ def encode_started(
         source=config.source,
         targets=config.targets,
         recognizer=recognizer,
+        notices=notices,
         received_samples=received_samples,
     )
 

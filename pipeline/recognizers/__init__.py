@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from ..config import VadConfig
@@ -50,6 +51,11 @@ class Recognizer(Protocol):
         ...
 
     @property
+    def uses_terms(self) -> bool:
+        """Whether it is helped by names and expressions to expect."""
+        ...
+
+    @property
     def file_vad(self) -> VadConfig:
         """How it likes the utterances of a file to be cut, when nobody waits for each of them."""
         ...
@@ -71,3 +77,10 @@ class Recognizer(Protocol):
         Raises RecognizerError for a language that is not in `languages`.
         """
         ...
+
+
+def terms_notices(recognizer: Recognizer, terms: Sequence[object]) -> list[str]:
+    """What to tell people who gave terms to a recognizer that cannot use them; else nothing."""
+    if not terms or recognizer.uses_terms:
+        return []
+    return [f"{recognizer.name} cannot listen for the terms; only translations use them"]

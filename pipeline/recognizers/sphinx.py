@@ -64,6 +64,12 @@ class SphinxRecognizer:
         return False
 
     @property
+    def uses_terms(self) -> bool:
+        # Its language model does not know how probable a new word is, and nothing here can tell
+        # how it is pronounced.
+        return False
+
+    @property
     def file_vad(self) -> VadConfig:
         # Short utterances suit it. Word errors over 16 human clips, by silence and padding (ms):
         # 300 and 150: 24.8 %; 500 and 200: 26.1; 600 and 300: 28.7; 1000 and 300: 29.9.
@@ -92,9 +98,6 @@ class SphinxRecognizer:
     def open_stream(self, language: str, terms: tuple[str, ...]) -> ChildProcessStream:
         """Begin to listen live, in a process with a decoder of its own: 0.3 s to begin, 190 MB,
         and while somebody speaks a fifth to a half of a CPU core.
-
-        The terms are not used: the language model does not know how probable a new word is, and
-        nothing here can tell how it is pronounced.
         """
         if language not in self.languages:
             raise RecognizerError(f"PocketSphinx understands only 'en', got {language!r}")

@@ -85,6 +85,10 @@ class WhisperRecognizer:
         return True
 
     @property
+    def uses_terms(self) -> bool:
+        return True
+
+    @property
     def file_vad(self) -> VadConfig:
         # Whisper always works on 30 s, however short the utterance: few long ones cost less, and
         # it reads them better.

@@ -20,6 +20,7 @@ from ..protocols.captions import (
     parse_view,
 )
 from ..protocols.client_events import Flush, Stop
+from ..recognizers import terms_notices
 from .access import Access, Right
 from .hub import Outbox
 from .metrics import Metrics
@@ -67,16 +68,23 @@ class CaptionSockets:
     async def _publish(self, socket: WebSocket) -> None:
         live = self._open(await self._first_message(socket))
         with live.attached() as outbox:
-            started = encode_started(
-                live.hub.room,
-                live.id,
-                live.resume_key,
-                live.config,
-                self._rooms.recognizer.name,
-                live.received_samples,
-            )
-            await socket.send_text(started)
+            await live.session.begun()
+            if outbox.close_code is None:  # else the session has failed to begin, or is taken over
+                await self._send_started(socket, live)
             await self._converse(socket, outbox, lambda message: _feed(live, message))
+
+    async def _send_started(self, socket: WebSocket, live: LiveSession) -> None:
+        recognizer = self._rooms.recognizer
+        started = encode_started(
+            live.hub.room,
+            live.id,
+            live.resume_key,
+            live.config,
+            recognizer.name,
+            terms_notices(recognizer, live.config.terms),
+            live.received_samples,
+        )
+        await socket.send_text(started)
 
     async def _view(self, socket: WebSocket) -> None:
         with self._rooms.viewed(parse_view(socket.query_params)) as outbox:

@@ -46,6 +46,8 @@ class FakeServer:
 
     def __init__(self) -> None:
         self.starts: list[Message] = []
+        self.start_s = 0.0  # what a recognizer takes to start
+        self.notices: list[str] = []
         self.audio = bytearray()
         self.paths: list[str] = []
         self.port = 0
@@ -147,6 +149,7 @@ class FakeServer:
             message = json.loads(raw)
             if message["type"] == "start":
                 self.starts.append(message)
+                await asyncio.sleep(self.start_s)
                 await socket.send(json.dumps(self._started()))
                 self._sockets.add(socket)
             elif message["type"] == "stop":
@@ -162,6 +165,7 @@ class FakeServer:
             "source": "en",
             "targets": ["es"],
             "recognizer": "PocketSphinx (English)",
+            "notices": self.notices,
             "received_samples": len(self.audio) // 2,
         }
 

@@ -73,7 +73,7 @@ test("what is said while the connection is made is sent once it stands", () => {
   opened[0].hear(started());
   publisher.push(ramp(10, 10));
   assert.deepEqual(audio(opened[0]), [...ramp(0, 20)]);
-  assert.deepEqual(states, ["connecting", "live"]);
+  assert.deepEqual(states, ["connecting", "starting", "live"]);
   assert.equal(controls(opened[0])[0].room, "main");
 });
 
@@ -89,7 +89,7 @@ test("after a loss the session is resumed from where the server stopped hearing"
   opened[1].hear(started(7));
   publisher.push(ramp(20, 10));
   assert.deepEqual(audio(opened[1]), [...ramp(7, 23)]);
-  assert.deepEqual(states, ["connecting", "live", "lost", "connecting", "live"]);
+  assert.deepEqual(states, ["connecting", "starting", "live", "lost", "connecting", "live"]);
 });
 
 test("a connection that is away for longer than audio is kept costs the oldest of it", () => {
@@ -147,6 +147,25 @@ test("stopping sends the rest and waits for the last captions", () => {
   assert.deepEqual(opened[0].sent.at(-1), { type: "stop" });
   assert.equal(states.at(-1), "live");
   opened[0].hear({ type: "stopped", session: "s-1" });
+  assert.equal(states.at(-1), "stopped");
+});
+
+test("stopping while the recognizer starts loses nothing of what was said", () => {
+  const { opened, publisher, states } = publishing();
+  publisher.push(ramp(0, 10));
+  publisher.stop();
+  assert.equal(states.at(-1), "starting");
+  opened[0].hear(started());
+  assert.deepEqual(audio(opened[0]), [...ramp(0, 10)]);
+  assert.deepEqual(opened[0].sent.at(-1), { type: "stop" });
+  opened[0].hear({ type: "stopped", session: "s-1" });
+  assert.deepEqual(states, ["connecting", "starting", "stopped"]);
+});
+
+test("stopping where no server is ends at once", () => {
+  const { opened, publisher, states } = publishing();
+  opened[0].onclose();
+  publisher.stop();
   assert.equal(states.at(-1), "stopped");
 });
 

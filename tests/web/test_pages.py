@@ -271,6 +271,26 @@ def test_the_speaker_s_page_sends_sound_and_shows_captions(
     assert max(server.audio[1::2]) > 0  # and not silence
 
 
+def test_the_speaker_s_page_says_when_it_listens_and_what_it_cannot(
+    server: FakeServer, open_page: Open, screenshots: Path
+) -> None:
+    server.start_s = 2.0
+    server.notices = ["PocketSphinx (English) cannot listen for the terms"]
+    page = open_page("/capture", permissions=["microphone"])
+    page.get_by_text("Spanish").wait_for()
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("Starting…").wait_for()
+    page.screenshot(path=screenshots / "capture-starting.png", full_page=True)
+    page.get_by_text("Live", exact=True).wait_for()
+    page.get_by_text("cannot listen for the terms.").wait_for()
+    page.screenshot(path=screenshots / "capture-notice.png", full_page=True)
+    wait_for(page, "() => document.querySelector('#level').value > 0")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped", exact=True).wait_for()
+    # What was heard while it started was sent as well.
+    assert len(server.audio) / 2 > server.start_s * server.starts[0]["sample_rate_hz"]
+
+
 def test_the_speaker_s_page_resumes_a_session(server: FakeServer, open_page: Open) -> None:
     page = open_page("/capture", permissions=["microphone"])
     page.get_by_text("Spanish").wait_for()

@@ -104,6 +104,7 @@ function hear(message) {
   if (message.type === "started") {
     state = reduce(state, { ...message, type: "snapshot", is_live: true, captions: [] });
     showBlocks([message.source, ...message.targets]);
+    warn("notices", message.notices?.length ? `${message.notices.join(". ")}.` : null);
   } else {
     state = reduce(state, message);
   }
@@ -113,6 +114,7 @@ function hear(message) {
 function showState(name, reason) {
   const texts = {
     connecting: "Connecting…",
+    starting: "Starting… What is said now is captioned in a moment.",
     live: "Live",
     lost: "Connection lost. Trying again; nothing is lost for 30 s.",
     stopped: "Stopped",
@@ -150,10 +152,8 @@ function render() {
   byId("level").value = Math.sqrt(level); // speech then moves about the middle
   const isQuiet = running !== null && performance.now() - lastSoundAt > QUIET_AFTER_MS;
   warn("quiet", isQuiet ? "No sound arrives. Is it the right microphone, and not muted?" : null);
-  byId("lag").textContent =
-    running === null || state.status === null
-      ? "not running"
-      : `captions ${(state.status.lag_ms / 1000).toFixed(1)} s behind`;
+  const behind = state.status && `captions ${(state.status.lag_ms / 1000).toFixed(1)} s behind`;
+  byId("lag").textContent = running === null ? "not running" : (behind ?? "");
   for (const [language, block] of blocks) {
     block.render(state.captions[language] ?? [], language, state.session);
   }

@@ -76,10 +76,11 @@ export class AudioQueue {
 }
 
 /**
- * `onState` hears "connecting", "live", "lost" (another try follows), "stopped", or "refused" with
- * the server's words. `onLoss` hears the seconds of audio that had to be left out: the connection
- * was away for long, or the server hears more slowly than people speak. `onMessage` hears `started`
- * again when the session had to be replaced by another.
+ * `onState` hears "connecting", "starting" (the recognizer is not ready yet), "live", "lost"
+ * (another try follows), "stopped", or "refused" with the server's words. `onLoss` hears the seconds
+ * of audio that had to be left out: the connection was away for long, or the server hears more
+ * slowly than people speak. `onMessage` hears `started` again when the session had to be replaced by
+ * another.
  */
 export class Publisher {
   #options;
@@ -130,7 +131,7 @@ export class Publisher {
   stop() {
     this.#isStopping = true;
     if (this.#isReady) this.#pump();
-    else this.close();
+    else if (this.#socket?.readyState !== OPEN) this.close(); // else it starts, and is told then
   }
 
   close(state = "stopped", reason = undefined) {
@@ -140,7 +141,8 @@ export class Publisher {
   }
 
   #begin() {
-    const { start } = this.#options;
+    const { start, onState } = this.#options;
+    if (this.#resume === null) onState("starting");
     const fields = this.#resume === null ? start : { resume: this.#resume };
     this.#socket.send(JSON.stringify({ type: "start", version: 1, ...fields }));
   }
@@ -167,7 +169,7 @@ export class Publisher {
     else this.#queue.rewind(started.received_samples);
     this.#resume = started.resume;
     this.#isReady = true;
-    this.#options.onState("live");
+    if (!this.#isStopping) this.#options.onState("live");
     this.#options.onMessage(started);
     this.#pump();
   }

@@ -65,6 +65,7 @@ def test_what_is_spoken_is_captioned_until_the_microphone_stops(
     assert "the microphone has stopped" in captured.err
     assert "Overlay: http://127.0.0.1:" in captured.err
     assert "/overlay?room=main&lang=es" in captured.err
+    assert captured.err.index("Overlay") < captured.err.index("Listening; Ctrl-C ends it")
     lines = captured.out.splitlines()
     assert "en: Good morning and welcome to the old harbor." in lines
     assert "es: [es] good morning and welcome to the old harbor" in lines
@@ -92,4 +93,4 @@ def test_what_recognition_is_too_slow_for_is_left_out_and_told() -> None:
     assert asyncio.run(listen()) == 16
     for _ in range(2):
         speaker.hear({"type": "status", "heard_ms": 0})
-    assert len(told) == 1 and "24 s" in told[0]
+    assert len(told) == 2 and told[0].startswith("Listening") and "24 s" in told[1]

@@ -63,6 +63,27 @@ def test_snapshots_repeat_nothing_within_a_session(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "line 0\nline 1\nline 0\n"
 
 
+def test_notices_are_said_once_in_a_session(capsys: pytest.CaptureFixture[str]) -> None:
+    started = {"type": "started", "session": "s-1", "notices": ["one", "two"]}
+    with TerminalView(Console(file=io.StringIO()), names_languages=False) as view:
+        view.hear(started)
+        view.hear(started)  # resumed
+    assert capsys.readouterr().err == "surtitle: one\nsurtitle: two\n"
+
+
+def test_a_terminal_shows_that_it_starts() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=60, color_system=None)
+    with TerminalView(console, names_languages=False) as view:
+        view.show_status("starting…")
+        assert "starting…" in screen.getvalue()
+        view.hear({"type": "started", "session": "s-1"})
+        screen.seek(0)
+        screen.truncate()
+        view.show(caption(0, "hol"))
+    assert "hol" in screen.getvalue() and "starting…" not in screen.getvalue()
+
+
 def test_a_terminal_shows_drafts_and_the_lag() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=60, color_system=None)

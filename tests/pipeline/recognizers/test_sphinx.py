@@ -65,7 +65,7 @@ def test_segments_become_words_in_media_time():
 
 def test_it_says_what_it_is(recognizer: SphinxRecognizer):
     assert recognizer.languages == {"en"}
-    assert not recognizer.is_written
+    assert not recognizer.is_written and not recognizer.uses_terms
     assert recognizer.guess_language(Utterance(0, np.zeros(16_000, np.float32))).language == "en"
 
 

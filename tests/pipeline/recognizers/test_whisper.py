@@ -82,7 +82,7 @@ def test_empty_words_and_loops_are_dropped():
 
 def test_name_says_model_arithmetic_and_device(english: WhisperRecognizer):
     assert english.name == "Whisper random.en (int8 on CPU)"
-    assert english.is_written
+    assert english.is_written and english.uses_terms
 
 
 def test_recognizes_words_in_media_time(english: WhisperRecognizer):
@@ -183,7 +183,7 @@ def test_a_local_folder_is_opened_by_name(english_whisper_folder: Path):
     said: list[str] = []
     config = RecognizerConfig(model=str(english_whisper_folder))
     recognizer = open_recognizer(config, "en", said.append)
-    assert said == [f"Listening with {recognizer.name}, whose weights are on disk"]
+    assert said == [f"Recognizing with {recognizer.name}, whose weights are on disk"]
     assert recognizer.name.startswith("Whisper random.en (")
     with pytest.raises(
         RecognizerError, match="does not understand 'de'; name a multilingual model"

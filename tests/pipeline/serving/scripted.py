@@ -40,18 +40,21 @@ Message = dict[str, Any]
 
 
 class ScriptedRecognizer:
-    """Every 300 ms of audio is a word. It listens only while `gate` is set."""
+    """Every 300 ms of audio is a word. It starts when it may, and listens while `gate` is set."""
 
     name = "script"
     languages = frozenset({"en"})
     is_written = False
+    uses_terms = False
 
     def __init__(self) -> None:
-        self.gate = threading.Event()
+        self.may_start, self.gate = threading.Event(), threading.Event()
+        self.may_start.set()
         self.gate.set()
         self.is_broken = False
 
     def open_stream(self, language: str, terms: tuple[str, ...]) -> ScriptedStream:
+        assert self.may_start.wait(10), "the test has let it start"
         return ScriptedStream(self)
 
 
@@ -193,6 +196,7 @@ async def _serve(scenario: Scenario, config: ServerConfig, store: Store, pages: 
         try:
             await scenario(Served(server, server.rooms, recognizer, port))
         finally:
+            recognizer.may_start.set()
             recognizer.gate.set()
             server.should_exit = True
             await serving

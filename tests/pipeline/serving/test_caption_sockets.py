@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.config import Tokens
+from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Caption
 
 from .scripted import (
@@ -69,6 +70,52 @@ def test_speech_becomes_captions_for_publisher_and_viewer(tmp_path: Path) -> Non
             assert (viewed[-1]["session"], viewed[-1]["is_live"]) == (None, False)
             await publisher.wait_closed()
             assert publisher.close_code == 1000
+
+    serve(scenario, tmp_path)
+
+
+def test_what_is_sent_before_the_recognizer_listens_is_captioned(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        served.recognizer.may_start.clear()
+        publisher = await served.connect("/v1/publish")
+        await publisher.send(json.dumps(START))
+        await speak(publisher)
+        await publisher.send('{"type": "stop"}')
+        with pytest.raises(TimeoutError):  # nobody is told to speak yet
+            await asyncio.wait_for(publisher.recv(), 0.2)
+        served.recognizer.may_start.set()
+        messages = await read_until(publisher, "stopped")
+        assert "started" in [m["type"] for m in messages]
+        assert finals(messages) == {"en": FINAL, "es": TRANSLATION}
+
+    serve(scenario, tmp_path)
+
+
+def test_a_recognizer_that_does_not_start_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RecognizerError("its process has died")
+
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(served.recognizer, "open_stream", fail)
+        _, answer = await served.publish()
+        assert (answer["type"], answer["code"]) == ("error", "internal")
+        assert "has died" in answer["message"]
+
+    serve(scenario, tmp_path)
+
+
+def test_terms_that_the_recognizer_cannot_use_are_told(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        terms = [{"source": "harbor", "targets": {"es": "puerto"}}]
+        publisher, started = await served.publish(terms=terms)
+        (notice,) = started["notices"]
+        assert notice.startswith("script cannot listen for the terms")
+        await publisher.close()
+        publisher, started = await served.publish(room="hall")
+        assert started["notices"] == []
+        await publisher.close()
 
     serve(scenario, tmp_path)
 
