@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -22,6 +23,7 @@ SUBPROTOCOL = Subprotocol("surtitle.v1")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 16.0
 RESUME_WITHIN_S = 30  # so long the server keeps a session for its publisher
 SAMPLE_BYTES = 2
+UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's codes of certificates that nothing vouches for
 
 Message = dict[str, Any]
 Hear = Callable[[Message], None]
@@ -63,7 +65,15 @@ class Server:
                 raise _Lost(f"{self.url} answers with status {status}") from error
             raise RemoteError(f"{self.url} refuses: {_refusal(error)}") from error
         except InvalidHandshake as error:
-            raise RemoteError(f"{self.url} is no surtitle server: {error}") from error
+            raise RemoteError(
+                f"{self.url} is no surtitle server: {error}; is it the right port, and not https?"
+            ) from error
+        except ssl.SSLCertVerificationError as error:
+            raise RemoteError(f"{self.url} cannot be trusted: {_distrust(error)}") from error
+        except ssl.SSLError as error:
+            raise RemoteError(
+                f"{self.url} does not speak TLS ({error.reason}); is it http and not https?"
+            ) from error
         except OSError as error:
             raise _Lost(f"{self.url} cannot be reached: {error}") from error
 
@@ -250,6 +260,13 @@ def _refusal(error: InvalidStatus) -> str:
         return "the token is missing or wrong; give the right one with --token"
     said = bytes(body).decode(errors="replace").strip()[:200]
     return f"status {status}{': ' + said if said else ''}"
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    why = error.verify_message
+    if error.verify_code in UNKNOWN_ISSUER:
+        return f"{why}; if you trust its issuer, name the issuer's PEM file in SSL_CERT_FILE"
+    return f"{why}; its certificate must be valid now, and for the name in the address"
 
 
 def _growing_waits() -> Iterator[float]:

@@ -48,6 +48,7 @@ def launch() -> Iterator[Launch]:
                 executable_path=chromium,
                 chromium_sandbox=os.getuid() != 0,  # root cannot have one
                 args=[*QUIET, *flags],
+                ignore_default_args=["--mute-audio"],  # or the sound of a tab would be silence
             )
             stack.callback(browser.close)
             return browser

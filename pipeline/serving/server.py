@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ..config import ServerConfig
 from ..errors import SurtitleError
@@ -35,6 +36,14 @@ PAGES = Path(__file__).parents[2] / "web"
 STALLED_MS = 30_000  # so long a connection may take nothing of what it is sent
 
 
+class _WebSocketProtocol(WebSocketsSansIOProtocol):
+    def shutdown(self) -> None:
+        if self.transport.is_closing():  # uvicorn would fail to say goodbye once more
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+
 class CaptionServer(uvicorn.Server):
     """Serves `app`; when it is told to stop, first the sessions are brought to their end."""
 
@@ -47,7 +56,7 @@ class CaptionServer(uvicorn.Server):
                 http="h11",
                 # Written for the current interface of `websockets`, and uvicorn's own choice since
                 # 0.50; the other implementation builds on one that `websockets` has deprecated.
-                ws="websockets-sansio",
+                ws=_WebSocketProtocol,
                 ws_max_size=config.max_message_bytes,
                 # Captions are short: compressing them for each viewer would cost more than it saves
                 ws_per_message_deflate=False,

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
-import subprocess
-import sys
 import threading
-import wave
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ
-from surtitle.pipeline.sources.file import read_audio
+from .conftest import MakeVoice, StartServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -28,7 +23,10 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SPOKEN_S = 21  # five sentences of the recording
+TAB_TITLE = "A talk"
 PATIENCE_MS = 240_000  # a busy machine needs minutes to load the recognizer
+
+Launch = Callable[..., "Browser"]
 
 
 class Cable:
@@ -87,46 +85,6 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-@pytest.fixture
-def server_port(tmp_path: Path) -> Iterator[int]:
-    """`surtitle serve` with what is embedded: PocketSphinx, and the small translator."""
-    arguments = ["serve", "--port", "0", "--asr", "sphinx", "--store", str(tmp_path / "s.sqlite")]
-    command = [sys.executable, "-m", "surtitle.pipeline.cli", *arguments]
-    log = (tmp_path / "server.log").open("w+")
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with (
-        closing(log),
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            line = next((line for line in process.stdout if line.startswith("Speak:")), None)
-            assert line is not None, (tmp_path / "server.log").read_text()
-            found = re.search(r":(\d+)/capture", line)
-            assert found is not None, line
-            yield int(found[1])
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-@pytest.fixture
-def voice(tmp_path: Path) -> Path:
-    """The beginning of the sample recording as a WAV file."""
-    path = tmp_path / "voice.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        for chunk in read_audio(ROOT / "samples/harbor.flac"):
-            file.writeframes((chunk.samples * 32767).astype("<i2").tobytes())
-            if chunk.start_sample > SPOKEN_S * SAMPLE_RATE_HZ:
-                break
-    return path
-
-
 def _finals(page: Page) -> list[str]:
     return page.locator("#log p").all_text_contents()
 
@@ -137,15 +95,17 @@ def _get(url: str) -> Any:
 
 
 def test_speech_is_read_in_two_languages_though_connections_break(
-    launch: Callable[..., Browser], server_port: int, voice: Path, screenshots: Path
+    launch: Launch, start_server: StartServer, make_voice: MakeVoice, screenshots: Path
 ) -> None:
     browser = launch(
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={voice}%noloop",
+        f"--use-file-for-fake-audio-capture={make_voice(SPOKEN_S)}%noloop",
     )
-    direct = f"http://127.0.0.1:{server_port}"
-    with Cable(server_port).laid() as cable:
+    direct = start_server()
+    port = urlsplit(direct).port
+    assert port is not None
+    with Cable(port).laid() as cable:
         base = f"http://127.0.0.1:{cable.port}"
         spanish, english, speaker = (browser.new_page() for _ in range(3))
         spanish.goto(f"{base}/overlay?lang=es")
@@ -181,3 +141,30 @@ def test_speech_is_read_in_two_languages_though_connections_break(
         said = (ROOT / "samples/harbor.en.txt").read_text(encoding="utf-8").splitlines()[:4]
         words = set(" ".join(said).lower().replace(".", "").replace(",", "").split())
         assert len(words & heard) > 0.8 * len(words), heard
+
+
+def test_the_sound_of_a_browser_tab_is_captioned(
+    launch: Launch,
+    start_server: StartServer,
+    make_voice: MakeVoice,
+    tmp_path: Path,
+    screenshots: Path,
+) -> None:
+    voice = make_voice(SPOKEN_S / 3)
+    player = tmp_path / "talk.html"
+    player.write_text(f"<title>{TAB_TITLE}</title><audio src={voice.name} controls></audio>")
+    context = launch(f"--auto-select-tab-capture-source-by-title={TAB_TITLE}").new_context()
+    talk, speaker = context.new_page(), context.new_page()
+    talk.goto(player.as_uri())
+    speaker.goto(f"{start_server('--translator', 'echo')}/capture")
+    speaker.get_by_text("Spanish").wait_for()
+    speaker.get_by_label("A browser tab").check()
+    speaker.get_by_role("button", name="Start").click()
+    speaker.get_by_text("Live", exact=True).wait_for(timeout=PATIENCE_MS)
+    talk.locator("audio").evaluate("player => player.play()")
+    harbor = speaker.locator("#log p").filter(has_text="welcome to the old harbor")
+    harbor.wait_for(state="attached", timeout=PATIENCE_MS)
+    speaker.screenshot(path=screenshots / "end-to-end-tab.png", full_page=True)
+    talk.close()
+    speaker.get_by_text("The sound has ended").wait_for()
+    speaker.get_by_text("Stopped", exact=True).wait_for(timeout=PATIENCE_MS)
