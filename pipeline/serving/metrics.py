@@ -8,6 +8,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     generate_latest,
 )
 
@@ -21,6 +22,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # CPU time and memory, on Linux
         self.sessions = Gauge("surtitle_sessions", "Sessions that go on.", registry=registry)
         self.viewers = Gauge("surtitle_viewers", "Viewers connected.", registry=registry)
         self.captions = Counter(

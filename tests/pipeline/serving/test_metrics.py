@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import re
+import sys
+
+import pytest
+
 from surtitle.pipeline.serving.metrics import Metrics
 
 
@@ -12,6 +17,12 @@ def test_what_was_counted_is_told() -> None:
     assert "surtitle_sessions 2.0" in text
     assert "surtitle_captions_sent_total 7.0" in text
     assert 'surtitle_lag_seconds_bucket{le="1.0"} 1.0' in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_what_the_server_costs_is_told() -> None:
+    (line,) = re.findall(r"^process_cpu_seconds_total (.*)$", Metrics().text().decode(), re.M)
+    assert float(line) > 0
 
 
 def test_two_servers_count_for_themselves() -> None:
