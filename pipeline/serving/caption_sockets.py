@@ -85,6 +85,7 @@ class CaptionSockets:
             live.received_samples,
         )
         await socket.send_text(started)
+        live.is_resumable = True
 
     async def _view(self, socket: WebSocket) -> None:
         with self._rooms.viewed(parse_view(socket.query_params)) as outbox:

@@ -51,6 +51,7 @@ class LiveSession:
     ) -> None:
         self.id = session_id
         self.resume_key = secrets.token_urlsafe(16)
+        self.is_resumable = False  # the publisher has been told the key
         self.hub = hub
         self.config = config
         self.sample_rate_hz = sample_rate_hz
@@ -109,7 +110,8 @@ class LiveSession:
             if self._outbox is outbox:
                 self._outbox = None
                 loop = asyncio.get_running_loop()
-                self._absence = loop.call_later(self._server.resume_s, self.stop)
+                wait_s = self._server.resume_s if self.is_resumable else 0.0
+                self._absence = loop.call_later(wait_s, self.stop)
 
     def close(self, last_words: str, code: int) -> None:
         """The session is over: tell the publisher, and let it go."""

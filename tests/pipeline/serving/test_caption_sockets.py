@@ -91,6 +91,23 @@ def test_what_is_sent_before_the_recognizer_listens_is_captioned(tmp_path: Path)
     serve(scenario, tmp_path)
 
 
+def test_a_publisher_that_leaves_before_it_started_leaves_the_room_free(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        served.recognizer.may_start.clear()
+        async with served.view() as viewer:
+            await read(viewer)
+            publisher = await served.connect("/v1/publish")
+            await publisher.send(json.dumps(START))
+            assert (await read(viewer))["is_live"]
+            publisher.transport.abort()
+            served.recognizer.may_start.set()
+            assert not (await read_until(viewer, "snapshot"))[-1]["is_live"]
+            _, answer = await served.publish()
+            assert answer["type"] == "started"
+
+    serve(scenario, tmp_path)
+
+
 def test_a_recognizer_that_does_not_start_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
