@@ -5,6 +5,7 @@ Media time is integer milliseconds from the start of the source; audio is 16 kHz
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +87,9 @@ class TranslationRequest:
     For live captions: `draft` is the last translation of an earlier state of the text, from which
     the new one starts; `pinned` is the beginning that it must keep, word for word. The translation
     must contain each of the `required` expressions, from the glossary. The best of so
-    many `candidates` is taken, where the translator can make several.
+    many `candidates` is taken, where the translator can make several. Revisions of one
+    segment have the same `key`: a translator may keep what it has computed of their common
+    beginning.
     """
 
     text: str
@@ -96,6 +99,7 @@ class TranslationRequest:
     pinned: str = ""
     required: tuple[str, ...] = ()
     candidates: int = 1
+    key: Hashable | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from .errors import TranslatorError
 from .events import TranslationRequest
@@ -68,7 +69,7 @@ class TranslationLoop:
         new = self._scheduler.take(MAX_JOBS - len(busy), busy)
         if not new and not busy:
             return False
-        requests = [job.track.request(job.segment) for job in new]
+        requests = [replace(job.track.request(job.segment), key=job.key) for job in new]
         loop = asyncio.get_running_loop()
         try:
             numbers, ended = await loop.run_in_executor(thread, self._step, requests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -85,14 +85,13 @@ class _Whole:
 
 
 def _pieces(request: TranslationRequest) -> list[Request]:
-    """The sentences of a text, long ones cut as long speech is; a live segment is one already."""
-    if request.draft or request.pinned or request.required:
+    """The sentences of a text, long ones cut as long speech is; a live segment is one already, and
+    so is what must hold an expression."""
+    if request.key is not None or request.required:
         return [Request(*astuple(request))]
     words = [Word(text, 0, 0, 1.0) for text in request.text.split()]
     limits = SegmenterConfig(max_words=MAX_WORDS)
     segmenter = Segmenter(limits, request.source, is_written=True)
     segments = [*segmenter.push(words), *segmenter.flush()]
-    return [
-        Request(segment.text, request.source, request.target, candidates=request.candidates)
-        for segment in segments
-    ]
+    parts = [replace(request, text=segment.text) for segment in segments]
+    return [Request(*astuple(part)) for part in parts]
