@@ -24,6 +24,8 @@ from .flat_layers import FlatBatch, FlatLayers
 from .kv_arena import KVArena
 from .step_layout import Layout, Shape, layout_of
 
+CACHED_ROWS = 64  # of scores, on a CPU
+
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
@@ -130,24 +132,9 @@ class DenoisingStep:
         x = self._layers.forward(x, self._batch(layout, shape), self._arena)  # 2
         share = states.left[layout.rows].clamp_min(1) / sampler.max_denoising_steps  # 3
         temperature = sampler.t_min + (sampler.t_max - sampler.t_min) * share
-        stats = vocab_stats(
-            self._model.norm(x),
-            self._head,
-            self._config.final_logit_softcapping,
-            temperature[row],
-            uniform,
-            Barred(position == 0, self._barred),
-            keep_scores=True,
+        best, sample, entropy, expected[layout.place] = self._read(
+            self._model.norm(x), temperature[row], uniform, position == 0
         )
-        assert stats.scores is not None, "they were to be kept"
-        if self._options.top_tokens is None:
-            expected[layout.place] = soft_embed(stats.scores, self._head, self._scale)
-        else:
-            top = top_tokens(stats.scores, stats.log_total, self._options.top_tokens)
-            expected[layout.place] = soft_embed_top(*top, self._head, self._scale)
-        best, sample, shortlist = stats.best, stats.sample, self._options.shortlist
-        if shortlist is not None:
-            best, sample = shortlist[best], shortlist[sample]
 
         def padded(values: Tensor) -> Tensor:  # [canvas_tokens] as [rows, length]
             whole = values.new_zeros(shape.rows * shape.length)
@@ -162,7 +149,7 @@ class DenoisingStep:
                 states.steps[rows],
                 states.done[rows],
             ),
-            padded(stats.entropy),
+            padded(entropy),
             padded(best),
             padded(sample),
             padded(noise),
@@ -176,6 +163,44 @@ class DenoisingStep:
             new.done,
         )
         states.left[rows] -= 1
+
+    def _read(
+        self, hidden: Tensor, temperature: Tensor, uniform: Tensor, is_first: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """best, sample, entropy [T] and mean embedding [T, D] of normed states [T, D].
+
+        A CPU reads a few rows at a time: their scores stay in its cache.
+        """
+        parts = (hidden, temperature, uniform, is_first)
+        if hidden.is_cuda or len(hidden) <= CACHED_ROWS:
+            return self._read_rows(*parts)
+        blocks = zip(*(part.split(CACHED_ROWS) for part in parts), strict=True)
+        read = [self._read_rows(*block) for block in blocks]
+        best, sample, entropy, expected = (torch.cat(x) for x in zip(*read, strict=True))
+        return best, sample, entropy, expected
+
+    def _read_rows(
+        self, hidden: Tensor, temperature: Tensor, uniform: Tensor, is_first: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        stats = vocab_stats(
+            hidden,
+            self._head,
+            self._config.final_logit_softcapping,
+            temperature,
+            uniform,
+            Barred(is_first, self._barred),
+            keep_scores=True,
+        )
+        assert stats.scores is not None, "they were to be kept"
+        if self._options.top_tokens is None:
+            expected = soft_embed(stats.scores, self._head, self._scale)
+        else:
+            top = top_tokens(stats.scores, stats.log_total, self._options.top_tokens)
+            expected = soft_embed_top(*top, self._head, self._scale)
+        best, sample, shortlist = stats.best, stats.sample, self._options.shortlist
+        if shortlist is not None:
+            best, sample = shortlist[best], shortlist[sample]
+        return best, sample, stats.entropy, expected
 
     def _batch(self, layout: Layout, shape: Shape) -> FlatBatch:
         def sequences(count: int, starts: Tensor) -> Sequences:
