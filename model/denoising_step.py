@@ -171,12 +171,14 @@ class DenoisingStep:
 
         A CPU reads a few rows at a time: their scores stay in its cache.
         """
-        parts = (hidden, temperature, uniform, is_first)
         if hidden.is_cuda or len(hidden) <= CACHED_ROWS:
-            return self._read_rows(*parts)
-        blocks = zip(*(part.split(CACHED_ROWS) for part in parts), strict=True)
-        read = [self._read_rows(*block) for block in blocks]
-        best, sample, entropy, expected = (torch.cat(x) for x in zip(*read, strict=True))
+            return self._read_rows(hidden, temperature, uniform, is_first)
+        slices = [slice(at, at + CACHED_ROWS) for at in range(0, len(hidden), CACHED_ROWS)]
+        read = [
+            self._read_rows(hidden[rows], temperature[rows], uniform[rows], is_first[rows])
+            for rows in slices
+        ]
+        best, sample, entropy, expected = (torch.cat([part[i] for part in read]) for i in range(4))
         return best, sample, entropy, expected
 
     def _read_rows(
