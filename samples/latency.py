@@ -48,11 +48,12 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8765")
     parser.add_argument("--minutes", type=float, default=2.5)
     parser.add_argument("--mode", default="fresh")
+    parser.add_argument("--room", default="latency", help="another for each speaker at once")
     parser.add_argument("--save", type=Path, help="JSON lines of all captions, with their times")
     arguments = parser.parse_args()
     files = arguments.files or [HERE / "harbor.flac", HERE / "soup.mp4"]
     audio, words = _program(files, arguments.minutes)
-    shown, lags = asyncio.run(_play(Server(arguments.url), audio, arguments.mode))
+    shown, lags = asyncio.run(_play(Server(arguments.url), audio, arguments.mode, arguments.room))
     if arguments.save:
         lines = [json.dumps([round(s.at_ms), s.caption.language, s.caption.text]) for s in shown]
         arguments.save.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -90,7 +91,9 @@ def _program(files: Sequence[Path], minutes: float) -> tuple[Samples, list[Word]
     return np.concatenate(audio), words
 
 
-async def _play(server: Server, audio: Samples, mode: str) -> tuple[list[Shown], list[int]]:
+async def _play(
+    server: Server, audio: Samples, mode: str, room: str
+) -> tuple[list[Shown], list[int]]:
     shown: list[Shown] = []
     lags: list[int] = []
     started_s = 0.0
@@ -112,7 +115,7 @@ async def _play(server: Server, audio: Samples, mode: str) -> tuple[list[Shown],
             lags.append(message["lag_ms"])
 
     start: Message = {
-        "room": "latency",
+        "room": room,
         "source": "en",
         "targets": ["es"],
         "mode": mode,
