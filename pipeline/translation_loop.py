@@ -13,8 +13,6 @@ from .events import TranslationRequest
 from .scheduler import Job, Scheduler
 from .translators import Translator
 
-MAX_JOBS = 16  # at once: more make the finals among them slow
-
 log = logging.getLogger(__name__)
 
 
@@ -66,7 +64,7 @@ class TranslationLoop:
     async def _advance(self, thread: ThreadPoolExecutor) -> bool:
         """One step, with as many new jobs as there is room for; False if there is nothing to do."""
         busy = {job.key for job in self._running.values()}
-        new = self._scheduler.take(MAX_JOBS - len(busy), busy)
+        new = self._scheduler.take(self._translator.most_at_once - len(busy), busy)
         if not new and not busy:
             return False
         requests = [replace(job.track.request(job.segment), key=job.key) for job in new]

@@ -10,7 +10,12 @@ from ..events import TranslationRequest
 
 
 class Translator(Protocol):
-    """Requests come at any time and share its steps; their answers come when they are ready."""
+    """Requests come at any time and share its steps; their answers come when they are ready.
+
+    Of live requests, `most_at_once` are at work together: more would make each of them late.
+    """
+
+    most_at_once: int
 
     def check(self, source: str, target: str) -> None:
         """Raise TranslatorError for a language pair that the backend does not know."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ...model.config import load_sampler_config
+from ...model.engine import EngineLimits
 from ...model.errors import CheckpointError
 from ...model.tokenizer import TranslationTokenizer
 from ...model.translation import Request, Translations
@@ -22,6 +23,9 @@ EMBEDDED = Path(__file__).parents[2] / "model" / "embedded"
 # Longer text is cut at sentences and clauses, and translated piece by piece: the embedded model
 # was trained on single sentences.
 MAX_WORDS = 32
+# By arithmetic (docs/engine.md), 2,048 tokens cost an H200 twice as much as a few of them; with room
+# for the prompts of 200 streams.
+ON_GPU = EngineLimits(rows=128, step_tokens=2048, arena_tokens=40_000)
 
 
 class DiffusionTranslator:
@@ -35,12 +39,16 @@ class DiffusionTranslator:
             self._config = load_sampler_config(folder)
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
+        self.most_at_once = ON_GPU.rows if on_gpu else 16
+        self._limits = ON_GPU if on_gpu else None
         self._numbers = count()
         self._begin()
 
     def _begin(self) -> None:
         # Seeded: the same text gets the same translation on the next run.
-        self._translations = Translations(self._model, self._tokenizer, self._config)
+        self._translations = Translations(
+            self._model, self._tokenizer, self._config, limits=self._limits
+        )
         self._wholes: dict[int, _Whole] = {}  # by the number of each piece
         self._empty: list[int] = []
 

@@ -8,6 +8,8 @@ from ..events import TranslationRequest
 
 
 class EchoTranslator:
+    most_at_once = 16
+
     def __init__(self) -> None:
         self._numbers = count()
         self._echoes: list[tuple[int, str]] = []
