@@ -217,9 +217,11 @@ def stats(
     if rows == 0:
         return best, sample, entropy, log_total, scores
     hidden, uniform = hidden.contiguous(), uniform.contiguous()
-    shut = (None, None) if barred is None else (barred.rows.view(torch.int8), barred.tokens)
+    shut, count = (None, None), 0
+    if barred is not None:
+        shut = (barred.rows.contiguous().view(torch.int8), barred.tokens.contiguous())
+        count = len(barred.tokens)
     given = (temperature.contiguous(), uniform, *shut, scores, numbers, tokens, rows, tiles)
-    barred_count = 0 if barred is None else len(barred.tokens)
     if rows <= FUSED_ROWS:
         block = min(64, max(16, triton.next_power_of_2(rows)))
         _read[(tiles * triton.cdiv(rows, block),)](
@@ -232,7 +234,7 @@ def stats(
             ROWS=block,
             VOCAB=TILE,
             BLOCK_D=64,
-            BARRED=barred_count,
+            BARRED=count,
             UPCAST=triton.knobs.runtime.interpret,
             num_warps=8 if block > 32 else 4,
             num_stages=4,
@@ -250,7 +252,7 @@ def stats(
                 softcap,
                 ROWS=16,
                 VOCAB=TILE,
-                BARRED=barred_count,
+                BARRED=count,
                 num_warps=4,
             )
     columns = triton.next_power_of_2(tiles)

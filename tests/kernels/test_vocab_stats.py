@@ -44,8 +44,8 @@ def test_kept_scores_are_those_that_were_read() -> None:
 
 
 def barring_the_best(given: Any) -> Barred:
-    """Of even rows, their best tokens and some others."""
-    rows = torch.arange(len(given[0])) % 2 == 0
+    """Of even rows, their best tokens and some others. The rows are a column of something."""
+    rows = (torch.arange(2 * len(given[0])) % 4 == 0).view(-1, 2)[:, 0]
     best = scores(*given).argmax(dim=-1)[:7]
     return Barred(rows, torch.cat([best, torch.tensor([0, 127, len(given[1]) - 1])]).unique())
 

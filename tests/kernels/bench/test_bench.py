@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from surtitle.kernels import bench
 from surtitle.kernels.dispatch import triton_installed
@@ -38,13 +39,14 @@ def toy(tmp_path: Path) -> Callable[[str, bool], tuple[Line, list[Line]]]:
 def check(lines: list[Line]) -> None:
     for line in lines:
         if line["missing"]:
-            assert line["contestant"] == LIGER, line
+            assert line["contestant"] == LIGER or line["mode"] == "graph", line
             continue
         assert 0 < line["p10_us"] <= line["us"] <= line["p90_us"], line
         assert line["floor_percent"] > 0 and line["ratio"] > 0, line
         assert line["bytes"] > 0 and line["flop"] > 0, line
         # The top tokens are an approximation: what they leave out is small at these shapes.
-        limit = 5e-2 if "top" in line["shape"] else 1e-4
+        exact = line["dtype"] == "float32" and "top" not in line["shape"]
+        limit = 1e-4 if exact else 5e-2
         assert line["err"] is None or 0 <= line["err"] < limit, line
 
 
@@ -58,7 +60,7 @@ def test_every_line_is_sane(toy: Callable[[str, bool], tuple[Line, list[Line]]])
     compared = {
         (line["kernel"], line["T"], line["shape"])
         for line in lines
-        if line["contestant"] == "references" and line["ratio"] == 1.0
+        if line["contestant"] in ("kernels", "references") and line["ratio"] == 1.0
     }
     assert compared == shapes
 
@@ -70,6 +72,8 @@ def test_kernels_take_part_where_they_run(
 ) -> None:
     if not triton_installed():
         pytest.skip("triton is not installed: pip install -e '.[gpu]'")
+    if torch.cuda.is_available():
+        pytest.skip("on a card they take part without the interpreter")
     _, lines = toy(case, True)
     check(lines)
     assert any(line["contestant"] == "kernels" and line["ratio"] == 1.0 for line in lines)
