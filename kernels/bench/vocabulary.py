@@ -50,18 +50,18 @@ def cases(host: Host) -> Iterator[Case]:
     table = host.normal(sizes.vocabularies[0], sizes.width, spread=sizes.width**-0.5)
     for vocab in sizes.vocabularies:
         for tokens in sizes.tokens:
-            for sharp in (False, True):
-                given = _given(host, table[:vocab], tokens, sharp)
-                traced = tokens in sizes.compiled_tokens and not sharp
-                yield _exact(host, given, sharp, traced)
-            yield _top(host, given)
+            even, sharp = (_given(host, table[:vocab], tokens, x) for x in (False, True))
+            compile_too = tokens in sizes.compiled_tokens and vocab == len(table)
+            yield _exact(host, even, "even", compile_too)
+            yield _exact(host, sharp, "sharp", compile_too=False)
+            yield _top(host, sharp)
 
 
-def _given(host: Host, weight: Tensor, tokens: int, sharp: bool) -> _Given:
+def _given(host: Host, weight: Tensor, tokens: int, is_sharp: bool) -> _Given:
     """Hidden states whose scores are nearly even, or whose rows prefer one token: from a little
     to beyond doubt."""
     hidden = host.normal(tokens, weight.shape[1])
-    if sharp:
+    if is_sharp:
         target = torch.randint(len(weight), (tokens,), device=host.device)
         margin = torch.linspace(8, 40, tokens, dtype=host.dtype, device=host.device)
         hidden = hidden + margin[:, None] * weight[target]
@@ -73,7 +73,7 @@ def _given(host: Host, weight: Tensor, tokens: int, sharp: bool) -> _Given:
     )
 
 
-def _exact(host: Host, given: _Given, sharp: bool, compile_too: bool) -> Case:
+def _exact(host: Host, given: _Given, logits: str, compile_too: bool) -> Case:
     contestants = [
         *ours(partial(_ours, given), host),
         Contestant("transformers' operations", partial(_theirs, given, _operations), _first_two),
@@ -82,7 +82,6 @@ def _exact(host: Host, given: _Given, sharp: bool, compile_too: bool) -> Case:
     if compile_too:
         prepare = partial(_theirs, given, compiled(_operations, host))
         contestants.append(Contestant("transformers' operations, compiled", prepare, _first_two))
-    logits = "sharp" if sharp else "even"
     work = (_product_work(given),) * 2
     return _case(given, f"V={len(given.weight)} {logits}, all tokens", work, contestants)
 
