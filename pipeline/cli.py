@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from .commands import listen, live, publish, serve, subtitle, translate
+from .commands import listen, live, models, publish, serve, subtitle, translate
 from .errors import SurtitleError
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listen.add_to(commands)
     live.add_to(commands)
+    models.add_to(commands)
     publish.add_to(commands)
     serve.add_to(commands)
     subtitle.add_to(commands)

@@ -18,7 +18,8 @@ from pathlib import Path
 from sacrebleu.metrics.chrf import CHRF
 
 from surtitle.model.config import load_sampler_config
-from surtitle.model.corpus import spoken
+from surtitle.model.installed import find_model
+from surtitle.model.spelling import spoken
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Request, Translations
 from surtitle.model.weights import load_model
@@ -26,7 +27,6 @@ from surtitle.pipeline.caption_track import CaptionTrack
 from surtitle.pipeline.config import CaptionMode
 from surtitle.pipeline.events import SourceSegment, Word
 from surtitle.pipeline.flicker import common_prefix, units
-from surtitle.pipeline.translators.diffusion import EMBEDDED
 
 HERE = Path(__file__).parent
 
@@ -49,10 +49,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tsv", type=Path)
     parser.add_argument("--limit", type=int, default=200)
-    parser.add_argument("--checkpoint", type=Path, default=EMBEDDED)
+    parser.add_argument("--checkpoint", default="embedded")
     arguments = parser.parse_args()
     pairs = _pairs(arguments.tsv, arguments.limit)
-    translator = Translator(arguments.checkpoint)
+    translator = Translator(find_model(arguments.checkpoint))
     print(f"{len(pairs)} sentences")
     print("| mode | start | erasure | steps | ms | chrF of the final | words behind |")
     print("|---|---|---|---|---|---|---|")

@@ -24,8 +24,10 @@ from ...kernels.bench import main as time_kernels
 from ...kernels.bench.contest import Host
 from ...kernels.bench.measure import measure_ceilings
 from ..denoising_step import StepOptions
+from ..errors import CheckpointError
+from ..installed import find_model
 from .engine import CASES, Line, Setup
-from .models import CONFIGS, EMBEDDED, load, random_model
+from .models import CONFIGS, load, random_model
 from .streams import StreamsLine, search, warm_up
 from .transformers_peer import TransformersPeer
 
@@ -42,12 +44,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         toy=arguments.random_weights and arguments.config == "toy",
     )
     ceilings = measure_ceilings(host)
-    checkpoint = cast(Path, arguments.checkpoint)
-    name = cast(str, arguments.config) if arguments.random_weights else checkpoint.name
+    name = (
+        cast(str, arguments.config) if arguments.random_weights else Path(arguments.checkpoint).name
+    )
     if arguments.random_weights:
         model = random_model(CONFIGS[name], host.device)
     else:
-        model = load(checkpoint, host.device)
+        try:
+            model = load(find_model(arguments.checkpoint), host.device)
+        except CheckpointError as error:
+            print(f"surtitle bench: {error}", file=sys.stderr)
+            return 1
     options = StepOptions(fp8=arguments.fp8, top_tokens=arguments.top_tokens)
     peer = TransformersPeer(model) if arguments.peer else None
     setup = Setup(model, ceilings, options, peer, host.toy)
@@ -99,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     engine.add_argument("--peer", action="store_true", help="transformers beside it")
     for one in engine, streams:
         one.add_argument(
-            "--checkpoint", type=Path, default=EMBEDDED, metavar="FOLDER", help="default: embedded"
+            "--checkpoint", default="embedded", metavar="MODEL", help="default: embedded"
         )
         one.add_argument("--random-weights", action="store_true", help="a --config, no download")
         one.add_argument("--config", choices=CONFIGS, default="diffusiongemma-26b-a4b")

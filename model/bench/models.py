@@ -10,7 +10,6 @@ from ..config import FULL, SLIDING, ModelConfig
 from ..denoiser import Denoiser
 from ..weights import load_model
 
-EMBEDDED = Path(__file__).parents[1] / "embedded"
 CONFIGS = {
     "diffusiongemma-26b-a4b": ModelConfig(),
     "toy": ModelConfig(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 
 def add_recognizer_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,7 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checkpoint",
-        type=Path,
-        metavar="FOLDER",
-        help="a DiffusionGemma checkpoint; default: the embedded model",
+        default="embedded",
+        metavar="MODEL",
+        help="a name of `surtitle models`, or a checkpoint's folder; default: embedded",
     )

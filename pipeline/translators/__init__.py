@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from ..events import TranslationRequest
@@ -49,8 +48,8 @@ def translate(translator: Translator, requests: Sequence[TranslationRequest]) ->
     return [texts[i] for i in range(len(requests))]
 
 
-def open_translator(name: str, checkpoint: Path | None = None) -> Translator:
-    """The backend `name`; `checkpoint` is a model folder for "diffusion", None: the embedded model.
+def open_translator(name: str, checkpoint: str = "embedded") -> Translator:
+    """The backend `name`; `checkpoint` is a model for "diffusion", by its name or its folder.
 
     Raises TranslatorError where it cannot be loaded.
     """
@@ -58,6 +57,6 @@ def open_translator(name: str, checkpoint: Path | None = None) -> Translator:
         from .echo import EchoTranslator
 
         return EchoTranslator()
-    from .diffusion import EMBEDDED, DiffusionTranslator
+    from .diffusion import DiffusionTranslator
 
-    return DiffusionTranslator(checkpoint or EMBEDDED)
+    return DiffusionTranslator(checkpoint)

@@ -11,6 +11,7 @@ import torch
 from ...model.config import load_sampler_config
 from ...model.engine import EngineLimits
 from ...model.errors import CheckpointError
+from ...model.installed import find_model
 from ...model.tokenizer import TranslationTokenizer
 from ...model.translation import Request, Translations
 from ...model.weights import load_model
@@ -19,21 +20,24 @@ from ..errors import TranslatorError
 from ..events import TranslationRequest, Word
 from ..segmenter import Segmenter
 
-EMBEDDED = Path(__file__).parents[2] / "model" / "embedded"
 # Longer text is cut at sentences and clauses, and translated piece by piece: the embedded model
 # was trained on single sentences.
 MAX_WORDS = 32
-# By arithmetic (docs/engine.md), 2,048 tokens cost an H200 twice as much as a few of them; with room
-# for the prompts of 200 streams.
+# By arithmetic (docs/engine.md), 2,048 tokens cost an H200 twice as much as a few of them; with
+# room for the prompts of 200 streams.
 ON_GPU = EngineLimits(rows=128, step_tokens=2048, arena_tokens=40_000)
 
 
 class DiffusionTranslator:
-    def __init__(self, folder: Path = EMBEDDED) -> None:
-        """Load a checkpoint folder, on the GPU if there is one. Raises TranslatorError."""
+    def __init__(self, model: str | Path = "embedded") -> None:
+        """Load a model by its name or its folder, on the GPU if there is one.
+
+        Raises TranslatorError.
+        """
         on_gpu = torch.cuda.is_available()
         device, dtype = ("cuda", torch.bfloat16) if on_gpu else ("cpu", torch.float32)
         try:
+            folder = find_model(model)
             self._tokenizer = TranslationTokenizer.load(folder)
             self._model = load_model(folder, dtype, device)
             self._config = load_sampler_config(folder)

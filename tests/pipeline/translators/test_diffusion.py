@@ -2,10 +2,11 @@
 
 import pytest
 
+from surtitle.model.installed import EMBEDDED
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.translators import translate
-from surtitle.pipeline.translators.diffusion import EMBEDDED, DiffusionTranslator
+from surtitle.pipeline.translators.diffusion import DiffusionTranslator
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,77 @@
+"""The translators on this computer: the embedded one, and folders that the user put in place."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from safetensors import SafetensorError, safe_open
+
+from .errors import CheckpointError
+from .tokenizer import Direction, TranslationTokenizer
+
+EMBEDDED = Path(__file__).parent / "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a model can do, and how large it is."""
+
+    directions: tuple[Direction, ...]
+    parameters: int
+    size_bytes: int
+
+
+def models_folder() -> Path:
+    """`surtitle/models` in the user's data folder."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "surtitle" / "models"
+
+
+def model_folders() -> dict[str, Path]:
+    """By name; "embedded" is the shipped model."""
+    folder = models_folder()
+    found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return {**{path.name: path for path in found}, "embedded": EMBEDDED}
+
+
+def find_model(name: str | Path) -> Path:
+    """The folder of a model by its path or its name.
+
+    Raises CheckpointError naming those that there are.
+    """
+    known = model_folders()
+    if str(name) != "embedded" and Path(name).is_dir():
+        return Path(name)
+    if str(name) in known:
+        return known[str(name)]
+    raise CheckpointError(
+        f"there is no model {name}: it is no folder, and in {models_folder()} there is none of "
+        f"that name. Installed are: {', '.join(sorted(known))}"
+    )
+
+
+def inspect(folder: Path) -> Summary:
+    """Read about a model without loading it. Raises CheckpointError."""
+    directions = TranslationTokenizer.load(folder).directions
+    shards = sorted(folder.glob("*.safetensors"))
+    if not shards:
+        raise CheckpointError(f"{folder / 'model.safetensors'} is missing: not a checkpoint folder")
+    size_bytes = sum(path.stat().st_size for path in shards)
+    return Summary(directions, sum(map(sum, map(_sizes, shards))), size_bytes)
+
+
+def _sizes(path: Path) -> Iterator[int]:
+    """Of each stored tensor."""
+    try:
+        with cast("Any", safe_open(path, framework="numpy")) as file:
+            for key in file.keys():
+                yield math.prod(file.get_slice(key).get_shape())
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or truncated ({error}): fetch the file again"
+        ) from error

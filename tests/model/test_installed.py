@@ -1,0 +1,43 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from surtitle.model.errors import CheckpointError
+from surtitle.model.installed import EMBEDDED, find_model, inspect, model_folders
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    folder = tmp_path / "surtitle" / "models"
+    shutil.copytree(EMBEDDED, folder / "mine")
+    return folder
+
+
+def test_models_are_found_by_name_and_by_path(models: Path) -> None:
+    assert model_folders() == {"mine": models / "mine", "embedded": EMBEDDED}
+    assert find_model("mine") == find_model(models / "mine") == models / "mine"
+    assert find_model("embedded") == EMBEDDED
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(CheckpointError, match=r"no model yours.*Installed are: embedded, mine"):
+        find_model("yours")
+
+
+def test_a_summary_counts_parameters_and_bytes(models: Path) -> None:
+    summary = inspect(models / "mine")
+    assert summary.directions == (("en", "es"),)
+    assert summary.size_bytes == (EMBEDDED / "model.safetensors").stat().st_size
+    assert 2 * summary.parameters == pytest.approx(summary.size_bytes, rel=0.01)  # float16
+
+
+def test_a_damaged_model_is_named(models: Path) -> None:
+    weights = models / "mine" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="model.safetensors is damaged"):
+        inspect(models / "mine")
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="model.safetensors is missing"):
+        inspect(models / "mine")

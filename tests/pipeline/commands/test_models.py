@@ -1,0 +1,31 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from surtitle.model.installed import EMBEDDED
+from surtitle.pipeline.cli import main
+
+
+def test_models_are_listed_and_a_broken_one_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert main(["models"]) == 0
+    folder = tmp_path / "surtitle" / "models"
+    (folder / "broken").mkdir(parents=True)
+    shutil.copytree(EMBEDDED, folder / "mine")
+    capsys.readouterr()
+    assert main(["models"]) == 1
+    out = capsys.readouterr().out
+    assert "broken\n" in out and "tokenizer.json is missing" in out
+    assert f"mine\n  6.4 M parameters, 12.9 MB\n  en-es\n  {folder / 'mine'}\n" in out
+    assert "embedded\n" in out
+
+
+def test_a_checkpoint_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert main(["translate", "--to", "es", "--checkpoint", "mine"]) == 1
+    assert "Installed are: embedded" in capsys.readouterr().err
