@@ -1,24 +1,19 @@
-"""Parallel text for training: read, vary, turn into batches of token ids."""
+"""Parallel text for training: read, and parted into what is learned and what is held out."""
 
 from __future__ import annotations
 
 import lzma
-import random
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-import torch
-from torch import Tensor
+from .errors import TrainingError
+from .spelling import spoken, written
+from .tokenizer import Direction
 
-from .errors import CheckpointError
-from .tokenizer import TranslationTokenizer
-
-_OPENERS = {
-    "es": ("qué", "cuál", "cuáles", "cómo", "cuándo", "dónde", "quién", "cuánto", "cuántos"),
-}
-_OPENERS_AFTER = ("a", "de", "por", "en", "para", "con", "hasta", "desde")
+HELD_OUT_SHARE = 0.01
+MIN_HELD_OUT, MAX_HELD_OUT = 50, 500  # distinct sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,125 +23,156 @@ class Pair:
 
     source: str
     target: str
+    direction: Direction
     draft: str = ""
 
 
-def read_pairs(folder: Path, source: str, target: str, part: str) -> list[Pair]:
-    """Pairs of one direction from the Tatoeba files of `folder`; part is "train" or "dev".
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Pairs to learn from, and pairs to measure with, which have no source in common."""
 
-    Files are `tatoeba-en-xx/PART.en-xx.tsv.xz`: english, other, origin. Raises CheckpointError
-    naming the missing file.
+    train: list[Pair]
+    dev: list[Pair]
+
+
+def read_folder(folder: Path, directions: Sequence[Direction]) -> Corpus:
+    """Tatoeba and MASSIVE, of a folder that has them or one of them.
+
+    Files are `tatoeba-en-xx/{train,dev}.en-xx.tsv.xz` (english, other, origin), which serve both
+    ways, and `massive/massive.train-dev.tsv.xz` with a column per language. Raises TrainingError
+    for a direction without text.
     """
-    other = target if source == "en" else source
-    path = folder / f"tatoeba-en-{other}" / f"{part}.en-{other}.tsv.xz"
-    swap = source != "en"
-    rows = [line.split("\t") for line in _lines(path)]
-    return [Pair(row[1], row[0]) if swap else Pair(row[0], row[1]) for row in rows]
+    corpus = Corpus([], [])
+    commands = _Commands(folder / "massive" / "massive.train-dev.tsv.xz")
+    for direction in directions:
+        train = _tatoeba(folder, direction, "train") + commands.pairs(direction, "train")
+        dev = _tatoeba(folder, direction, "dev") or commands.pairs(direction, "dev")
+        if not train or not dev:
+            others = sorted(path.name[-2:] for path in folder.glob("tatoeba-en-*"))
+            known = [*(f"en with {other}" for other in others), *commands.languages]
+            raise TrainingError(
+                f"{folder} has no text to train and to test {'-'.join(direction)}; it has "
+                f"{', '.join(known) or 'neither tatoeba-en-* nor massive'}. For text of your own "
+                "give --tsv FILE"
+            )
+        corpus.train.extend(train)
+        corpus.dev.extend(dev)
+    return corpus
+
+
+def read_own(path: Path, dev_path: Path | None, direction: Direction) -> Corpus:
+    """A TSV file, with what is held out of it or the pairs of `dev_path`."""
+    pairs = read_tsv(path, direction)
+    if dev_path is None:
+        return hold_out(pairs, path)
+    dev = read_tsv(dev_path, direction)
+    held = {spoken(pair.source) for pair in dev}
+    train = [pair for pair in pairs if spoken(pair.source) not in held]
+    if not train:
+        raise TrainingError(
+            f"all sources of {path} are in {dev_path} too: nothing is left to learn"
+        )
+    return Corpus(train, dev)
+
+
+def hold_out(pairs: Sequence[Pair], origin: Path) -> Corpus:
+    """Part pairs by a hash of their sources: the same ones are held out every time, and none is
+    held out whose twin, as spoken, is learned."""
+
+    def digest(text: str) -> bytes:
+        return sha256(text.encode()).digest()
+
+    keys = sorted({spoken(pair.source) for pair in pairs}, key=digest)
+    if len(keys) < 2 * MIN_HELD_OUT:
+        raise TrainingError(
+            f"{origin} has {len(keys)} different sources; at least {2 * MIN_HELD_OUT} are needed, "
+            f"as {MIN_HELD_OUT} are held out to measure with (or give others by --dev-tsv FILE)"
+        )
+    count = min(max(int(HELD_OUT_SHARE * len(keys)), MIN_HELD_OUT), MAX_HELD_OUT)
+    dev: dict[str, Pair | None] = dict.fromkeys(keys[:count])
+    train: list[Pair] = []
+    for pair in pairs:
+        key = spoken(pair.source)
+        if key not in dev:
+            train.append(pair)
+        elif dev[key] is None:
+            dev[key] = pair
+    return Corpus(train, [pair for pair in dev.values() if pair is not None])
+
+
+def read_tsv(path: Path, direction: Direction) -> list[Pair]:
+    """Pairs of a file with `source<TAB>target` on each line; further columns are ignored.
+
+    Raises TrainingError naming the line.
+    """
+    pairs: list[Pair] = []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        source, tab, rest = line.partition("\t")
+        target = rest.partition("\t")[0]
+        if not tab:
+            raise TrainingError(
+                f"{path}, line {number}: no tab between source and target: {line!r}"
+            )
+        if not source.strip() or not target.strip():
+            raise TrainingError(f"{path}, line {number}: an empty source or target: {line!r}")
+        pairs.append(Pair(source.strip(), target.strip(), direction))
+    if not pairs:
+        raise TrainingError(f"{path} is empty: each line must be a source, a tab and a target")
+    return pairs
 
 
 def read_monolingual(folder: Path, language: str) -> list[str]:
-    """The sentences in one language of all the Tatoeba files of `folder`, which pair English with
-    others."""
-    texts: list[str] = []
+    """The sentences in one language of all the Tatoeba files of `folder`, each once."""
+    texts: dict[str, None] = {}
     for path in sorted(folder.glob("tatoeba-en-*/train.*.tsv.xz")):
         other = path.parent.name.rpartition("-")[2]
         if language in ("en", other):
             column = 0 if language == "en" else 1
-            texts += [line.split("\t")[column] for line in _lines(path)]
-    return texts
+            texts |= dict.fromkeys(line.split("\t")[column] for line in _lines(path))
+    return list(texts)
 
 
-def read_commands(folder: Path, source: str, target: str, part: str) -> list[Pair]:
-    """Spoken commands (MASSIVE) with the target written properly: they come in lower case."""
-    header, *lines = _lines(folder / "massive" / "massive.train-dev.tsv.xz")
-    columns = header.split("\t")
-    rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
-    return [
-        Pair(row[source], written(row[target], target)) for row in rows if row["partition"] == part
-    ]
+def _tatoeba(folder: Path, direction: Direction, part: str) -> list[Pair]:
+    source, target = direction
+    other = target if source == "en" else source
+    path = folder / f"tatoeba-en-{other}" / f"{part}.en-{other}.tsv.xz"
+    if "en" not in direction or not path.exists():
+        return []
+    rows = [line.split("\t") for line in _lines(path)]
+    if source == "en":
+        return [Pair(row[0], row[1], direction) for row in rows]
+    return [Pair(row[1], row[0], direction) for row in rows]
 
 
-def read_tsv(path: Path) -> list[Pair]:
-    """Pairs of a file with `source<TAB>target`, and a draft if there is one, on each line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [Pair(*line.split("\t")) for line in lines]
+class _Commands:
+    """Spoken commands (MASSIVE) with the targets written properly: they come in lower case."""
+
+    def __init__(self, path: Path) -> None:
+        header, *lines = _lines(path) if path.exists() else [""]
+        columns = header.split("\t")
+        self.languages = [column for column in columns if len(column) == 2 and column != "id"]
+        self._rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
+
+    def pairs(self, direction: Direction, part: str) -> list[Pair]:
+        source, target = direction
+        if source not in self.languages or target not in self.languages:
+            return []
+        return [
+            Pair(row[source], written(row[target], target), direction)
+            for row in self._rows
+            if row["partition"] == part
+        ]
 
 
-def write_tsv(path: Path, pairs: Sequence[Pair]) -> None:
-    rows = ((p.source, p.target, p.draft) if p.draft else (p.source, p.target) for p in pairs)
-    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> Iterator[str]:
+    opened = lzma.open if path.suffix == ".xz" else open
     try:
-        with lzma.open(path, "rt", encoding="utf-8", newline="\n") as file:
-            return file.read().splitlines()
+        with opened(path, "rt", encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.rstrip("\r\n")
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing: give the folder of the parallel text") from error
-
-
-def written(text: str, language: str) -> str:
-    """A lower-case sentence with a capital and its end mark; questions by their first words."""
-    words = text.split()
-    first = words[1:2] if words[0] in _OPENERS_AFTER else words[:1]
-    question = first and first[0] in _OPENERS.get(language, ())
-    text = text[0].upper() + text[1:]
-    return f"¿{text}?" if question else f"{text}."
-
-
-def spoken(text: str) -> str:
-    """Text as a recognizer without punctuation delivers it: lower case, apostrophes kept."""
-    text = re.sub(r"[^\w\s'’-]", " ", text.lower()).replace("’", "'")
-    return " ".join(text.split())
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Token ids; `draft` is what the canvas held before, the answer itself if nothing else."""
-
-    prompt: tuple[int, ...]
-    answer: tuple[int, ...]
-    draft: tuple[int, ...]
-
-
-def examples(
-    pairs: Sequence[Pair],
-    tokenizer: TranslationTokenizer,
-    source: str,
-    target: str,
-    rng: random.Random,
-    max_tokens: int = 64,
-) -> list[Example]:
-    """Tokenized pairs, half of the sources as a recognizer would deliver them."""
-    found: list[Example] = []
-    for pair in pairs:
-        text = spoken(pair.source) if rng.random() < 0.5 else pair.source
-        prompt = tuple(tokenizer.prompt(text, source, target))
-        answer = tuple(tokenizer.answer(pair.target))
-        draft = tuple(tokenizer.answer(pair.draft)) if pair.draft else answer
-        if max(len(prompt), len(answer), len(draft)) <= max_tokens:
-            found.append(Example(prompt, answer, draft))
-    return found
-
-
-def batches(data: Sequence[Example], tokens: int, rng: random.Random) -> Iterator[list[Example]]:
-    """One epoch of batches of about `tokens` tokens, each of similar lengths, in random order."""
-    keyed = [(len(e.prompt) + len(e.answer) + rng.random() * 2, e) for e in data]
-    keyed.sort(key=lambda item: item[0])
-    groups: list[list[Example]] = []
-    group: list[Example] = []
-    for _, example in keyed:
-        size = len(example.prompt) + len(example.answer)
-        if group and size * (len(group) + 1) > tokens:
-            groups.append(group)
-            group = []
-        group.append(example)
-    groups.append(group)
-    rng.shuffle(groups)
-    yield from groups
-
-
-def pad(rows: Sequence[Sequence[int]], value: int, length: int | None = None) -> Tensor:
-    """Rows of ids as one tensor [B, length] int64, right-padded with `value`."""
-    length = length or max(map(len, rows))
-    return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows])
+        raise TrainingError(f"{path} is missing") from error
+    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path} cannot be read as UTF-8 text: {error}") from error

@@ -13,25 +13,25 @@ from __future__ import annotations
 
 import random
 import re
-import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
 import torch
 
-from .corpus import Pair, pad
+from .corpus import Pair
 from .denoiser import Denoiser
 from .evaluation import sentence_chrf
-from .tokenizer import TranslationTokenizer
+from .examples import pad
+from .tokenizer import Direction, TranslationTokenizer
+from .translation import Request
 
 MAX_TOKENS = 64
 BATCH_ROWS = 256
 CLOSE_CHRF = 55.0  # to people's translation
 SURE = -0.3  # mean log-probability of an answer's tokens; on the dev set such have chrF 67
 MIN_CUT_WORDS = 5  # sentences that are cut into beginnings
+CUT_SHARE = 1 / 8
+MONOLINGUAL_SHARE = 0.5  # of as many as there are sentences that people translated
 
 
 class Answer(NamedTuple):
@@ -41,42 +41,63 @@ class Answer(NamedTuple):
     confidence: float
 
 
-def distill(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    pairs: Sequence[Pair],
-    monolingual: Sequence[str],
-    source: str,
-    target: str,
-    rng: random.Random,
-    processes: int,
-) -> list[Pair]:
-    """Training pairs for the diffusion stage, in random order, by the steps above."""
+class Unit(NamedTuple):
+    """A sentence, people's translation ("" if there is none), and two beginnings of it or none."""
+
+    text: str
+    reference: str
+    beginnings: tuple[str, ...]
+
+
+def units(pairs: Iterable[Pair], monolingual: Sequence[str], rng: random.Random) -> list[Unit]:
+    """What is to be translated for one direction, in random order."""
     references: dict[str, str] = {}
     for pair in pairs:
         references.setdefault(pair.source, pair.target)
-    extra = [text for text in dict.fromkeys(monolingual) if text not in references]
-    long = [text for text in (*references, *extra) if len(text.split()) >= MIN_CUT_WORDS]
-    cuts = [(text, *_beginnings(text, rng)) for text in rng.sample(long, len(long) // 8)]
-    texts = dict.fromkeys([*references, *extra, *(part for cut in cuts for part in cut)])
-    found = _translate(model, tokenizer, list(texts), source, target, processes)
-
-    distilled = {
-        text: _closer(found[text], reference) for text, reference in references.items()
-    }  # 1
-    distilled |= {text: found[text].text for text in extra if _is_good(found[text])}  # 2
-    answers = [Pair(text, answer) for text, answer in distilled.items()]
-    for text, shorter, longer in cuts:  # 3
-        if _is_good(found[shorter]) and _is_good(found[longer]):
-            answers.append(Pair(longer, found[longer].text, found[shorter].text))
-        if text in distilled and _is_good(found[longer]):
-            answers.append(Pair(text, distilled[text], found[longer].text))
-    rng.shuffle(answers)
-    return answers
+    extra = [text for text in monolingual if text not in references]
+    extra = rng.sample(extra, min(len(extra), int(MONOLINGUAL_SHARE * len(references))))
+    found = [
+        Unit(text, reference, _beginnings(text, rng) if rng.random() < CUT_SHARE else ())
+        for text, reference in (*references.items(), *((text, "") for text in extra))
+    ]
+    rng.shuffle(found)
+    return found
 
 
-def _beginnings(text: str, rng: random.Random) -> tuple[str, str]:
+def distill(
+    model: Denoiser,
+    tokenizer: TranslationTokenizer,
+    direction: Direction,
+    units: Sequence[Unit],
+) -> list[Pair]:
+    """Training pairs for the diffusion stage, by the steps above."""
+    texts = list(dict.fromkeys(text for unit in units for text in (unit.text, *unit.beginnings)))
+    requests = [Request(text, *direction) for text in texts]
+    answers = translate_greedily(model, tokenizer, requests)
+    found = dict(zip(texts, answers, strict=True))
+    pairs: list[Pair] = []
+    for text, reference, beginnings in units:
+        if reference:  # 1
+            target = _closer(found[text], reference)
+        else:  # 2
+            target = found[text].text if _is_good(found[text]) else ""
+        if target:
+            pairs.append(Pair(text, target, direction))
+        if beginnings:  # 3
+            shorter, longer = beginnings
+            if not _is_good(found[longer]):
+                continue
+            if _is_good(found[shorter]):
+                pairs.append(Pair(longer, found[longer].text, direction, found[shorter].text))
+            if target:
+                pairs.append(Pair(text, target, direction, found[longer].text))
+    return pairs
+
+
+def _beginnings(text: str, rng: random.Random) -> tuple[str, ...]:
     words = text.split()
+    if len(words) < MIN_CUT_WORDS:
+        return ()
     shorter, longer = sorted(rng.sample(range(2, len(words)), 2))
     return " ".join(words[:shorter]), " ".join(words[:longer])
 
@@ -103,61 +124,19 @@ def repeats(text: str) -> bool:
     )
 
 
-def _translate(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    texts: list[str],
-    source: str,
-    target: str,
-    processes: int,
-) -> dict[str, Answer]:
-    bf16 = torch.is_autocast_enabled("cpu")
-    work = partial(_translate_share, model, tokenizer, source, target, bf16)
-    shares = [texts[start::processes] for start in range(processes)]
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        answers = pool.map(work, shares)
-        return {
-            text: answer
-            for share, found in zip(shares, answers, strict=True)
-            for text, answer in zip(share, found, strict=True)
-        }
-
-
-def _translate_share(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    source: str,
-    target: str,
-    bf16: bool,
-    texts: list[str],
-) -> list[Answer]:
-    torch.set_num_threads(1)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        return translate_greedily(model, tokenizer, texts, source, target)
-
-
 @torch.inference_mode()
 def translate_greedily(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    texts: Sequence[str],
-    source: str,
-    target: str,
+    model: Denoiser, tokenizer: TranslationTokenizer, requests: Sequence[Request]
 ) -> list[Answer]:
-    """One answer per text, token by token; empty where no end mark came in time."""
-    prompts = [tokenizer.prompt(text, source, target) for text in texts]
-    order = sorted(range(len(texts)), key=lambda i: len(prompts[i]))
-    answers = [Answer("", -torch.inf)] * len(texts)
-    started = shown = time.monotonic()
+    """One answer per request, token by token; empty where no end mark came in time."""
+    prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    answers = [Answer("", -torch.inf)] * len(prompts)
     for start in range(0, len(order), BATCH_ROWS):
         rows = order[start : start + BATCH_ROWS]
         decoded = _decode(model, [prompts[i] for i in rows])
         for i, (ids, confidence) in zip(rows, decoded, strict=True):
             answers[i] = Answer(tokenizer.decode(ids), confidence)
-        if time.monotonic() - shown > 20:
-            shown = time.monotonic()
-            done = start + len(rows)
-            print(f"{done} of {len(texts)} translated, {shown - started:.0f} s", flush=True)
     return answers
 
 

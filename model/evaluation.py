@@ -7,44 +7,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_REPEATS = 3  # of one word in a row; more is a loop
+_BLEU_TOKENIZERS = {"ja": "char", "zh": "zh"}  # 13a, the usual one, parts words at spaces
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """BLEU and chrF are cased, in percent; the rest are shares of the lines, in percent."""
+    """BLEU and chrF are cased, in percent, with sacrebleu's signatures; the rest count lines."""
 
     lines: int
     bleu: float
     chrf: float
-    empty: float
-    looping: float
-    copied: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.lines} lines: BLEU {self.bleu:.1f}, chrF {self.chrf:.1f}; "
-            f"empty {self.empty:.1f} %, looping {self.looping:.1f} %, copied {self.copied:.1f} %"
-        )
+    empty: int
+    looping: int
+    copied: int
+    signatures: tuple[str, str]
 
 
-def evaluate(sources: Sequence[str], answers: Sequence[str], references: Sequence[str]) -> Scores:
-    """Compare answers with one reference per line. Needs sacrebleu."""
+def evaluate(
+    sources: Sequence[str], answers: Sequence[str], references: Sequence[str], language: str
+) -> Scores:
+    """Compare answers in `language` with one reference per line. Needs sacrebleu."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    count = len(answers)
-
-    def percent(found: int) -> float:
-        return 100 * found / count
-
+    bleu, chrf = BLEU(tokenize=_BLEU_TOKENIZERS.get(language)), CHRF()
     return Scores(
-        lines=count,
-        bleu=BLEU().corpus_score(answers, [references]).score,
-        chrf=CHRF().corpus_score(answers, [references]).score,
-        empty=percent(sum(not answer.strip() for answer in answers)),
-        looping=percent(sum(map(_loops, answers))),
-        copied=percent(sum(map(_is_copy, sources, answers))),
+        lines=len(answers),
+        bleu=bleu.corpus_score(answers, [references]).score,
+        chrf=chrf.corpus_score(answers, [references]).score,
+        empty=sum(not answer.strip() for answer in answers),
+        looping=sum(map(_loops, answers)),
+        copied=sum(map(_is_copy, sources, answers)),
+        signatures=(str(bleu.get_signature()), str(chrf.get_signature())),
     )
+
+
+def corpus_chrf(answers: Sequence[str], references: Sequence[str]) -> float:
+    """chrF of all sentences together, in percent. Needs sacrebleu."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF().corpus_score(answers, [references]).score
 
 
 def sentence_chrf(answer: str, reference: str) -> float:

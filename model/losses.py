@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .canvas import canvas_tokens
-from .corpus import Example, pad
 from .denoiser import Denoiser, Layer
+from .examples import Example, pad
 from .head_loss import head_belief, head_loss
 
 BALANCE_WEIGHT = 0.01  # of the experts' balance loss (Switch Transformer, arXiv 2101.03961, 2.2)

@@ -74,6 +74,14 @@ class TranslationTokenizer:
     def vocab_size(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    def knows(self, language: str) -> bool:
+        """Whether prompts can ask for it."""
+        return self._tokenizer.token_to_id(language_token(language)) is not None
+
+    def with_directions(self, directions: Sequence[Direction]) -> TranslationTokenizer:
+        """The same tokens for a model that is trained for other directions."""
+        return TranslationTokenizer(self._tokenizer, directions)
+
     def prompt(self, text: str, source: str, target: str) -> list[int]:
         """Token ids of the request to translate `text`."""
         if not self._is_chat:

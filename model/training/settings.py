@@ -1,0 +1,98 @@
+"""What a run of `surtitle train` is to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..tokenizer import Direction
+
+STAGES = ("autoregressive", "distill", "diffusion", "export")
+SHARES = {"autoregressive": 0.3, "distill": 0.2, "diffusion": 0.5}  # of the training time
+PEAK_LR = {"autoregressive": 3e-3, "diffusion": 2.5e-3}
+FINE_TUNING_LR = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options; texts come from `data` or from `tsv`.
+
+    `minutes` are shared among the stages, or are those of the one `stage`. `start_from` is the
+    folder of a model in place of random weights.
+    """
+
+    run: Path
+    directions: tuple[Direction, ...]
+    data: Path | None = None
+    tsv: Path | None = None
+    dev_tsv: Path | None = None
+    start_from: Path | None = None
+    stage: str | None = None
+    minutes: float = 60
+    validate_minutes: float = 5
+    patience: int | None = None
+    lr: float | None = None
+    batch_tokens: int = 4000
+    vocab_size: int | None = None
+    processes: int = 1
+    bf16: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.data is None) == (self.tsv is None):
+            raise ValueError("give the text either by --data FOLDER or by --tsv FILE")
+        if self.tsv is None and self.dev_tsv is not None:
+            raise ValueError("--dev-tsv goes with --tsv")
+        if self.tsv is not None and len(self.directions) != 1:
+            raise ValueError(
+                f"--tsv holds one direction, got {names(self.directions)}; several need --data"
+            )
+        for name, value in (
+            ("--minutes", self.minutes),
+            ("--validate-minutes", self.validate_minutes),
+            ("--patience", self.patience or 1),
+            ("--batch-tokens", self.batch_tokens),
+            ("--processes", self.processes),
+        ):
+            if value <= 0:
+                raise ValueError(f"{name} must be more than 0, got {value}")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What runs, in this order."""
+        if self.stage is not None:
+            return (self.stage,)
+        return STAGES[2:] if self.start_from else STAGES
+
+    def budget_s(self, stage: str) -> float:
+        whole = sum(SHARES.get(one, 0) for one in self.stages)
+        return 60 * self.minutes * SHARES[stage] / whole
+
+    def peak_lr(self, stage: str) -> float:
+        return self.lr or (FINE_TUNING_LR if self.start_from else PEAK_LR[stage])
+
+    @property
+    def tokens_to_learn(self) -> int:
+        """The size of a new vocabulary."""
+        languages = {language for direction in self.directions for language in direction}
+        return self.vocab_size or 4096 + 1024 * len(languages)
+
+
+def parse_directions(text: str) -> tuple[Direction, ...]:
+    """`en-es,es-en` as pairs. Raises ValueError."""
+    found: list[Direction] = []
+    for part in text.split(","):
+        match = re.fullmatch("([a-z]{2})-([a-z]{2})", part.strip())
+        if match is None or match[1] == match[2]:
+            raise ValueError(
+                f"a direction is two different language codes like en-es, got {part.strip()!r}"
+            )
+        found.append((match[1], match[2]))
+    if len(set(found)) != len(found):
+        raise ValueError(f"a direction is given twice in {text}")
+    return tuple(found)
+
+
+def names(directions: tuple[Direction, ...]) -> str:
+    return ", ".join("-".join(direction) for direction in directions)

@@ -1,0 +1,54 @@
+import random
+from itertools import islice
+
+from surtitle.model.corpus import Pair
+from surtitle.model.examples import MAX_TOKENS, batches, endless, examples, varied
+from surtitle.model.tokenizer import TranslationTokenizer, train_tokenizer
+
+PAIRS = [
+    pair
+    for n in range(50)
+    for pair in (
+        Pair(f"Sentence number {n}.", f"Frase número {n}.", ("en", "es")),
+        Pair(f"Frase número {n}.", f"Sentence number {n}.", ("es", "en")),
+    )
+]
+
+
+def tokenizer() -> TranslationTokenizer:
+    texts = [pair.source for pair in PAIRS]
+    return train_tokenizer(texts, 320, [("en", "es"), ("es", "en")])
+
+
+def test_batches_hold_every_example_once() -> None:
+    words = tokenizer()
+    rows = examples(PAIRS, words)
+    found = [e for batch in batches(rows, 200, random.Random(0)) for e in batch]
+    assert sorted(found, key=str) == sorted(rows, key=str)
+    assert all(words.decode(e.answer) == p.target for e, p in zip(rows, PAIRS, strict=True))
+
+
+def test_long_pairs_are_left_out() -> None:
+    long = Pair("word " * 2 * MAX_TOKENS, "palabra", ("en", "es"))
+    assert len(examples([long, PAIRS[0]], tokenizer())) == 1
+
+
+def test_a_prompt_names_the_target_language() -> None:
+    words = tokenizer()
+    to_spanish, to_english = examples(PAIRS[:2], words)
+    assert to_spanish.prompt[1] != to_english.prompt[1]
+
+
+def test_half_of_the_sources_are_as_spoken() -> None:
+    found = varied(PAIRS, random.Random(0))
+    assert 30 < sum(pair.source[0].islower() for pair in found) < 70
+    assert [pair.target for pair in found] == [pair.target for pair in PAIRS]
+
+
+def test_batches_mix_directions_and_epochs_follow() -> None:
+    words = tokenizer()
+    found = list(islice(endless(PAIRS, words, 400, seed=1), 60))
+    assert {epoch for epoch, _ in found} >= {0, 1, 2}
+    first = [batch for epoch, batch in found if epoch == 0]
+    assert sum(map(len, first)) == len(PAIRS)
+    assert any(len({example.prompt[1] for example in batch}) == 2 for batch in first)

@@ -1,0 +1,201 @@
+"""`surtitle train` at toy size."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from surtitle.model.config import load_sampler_config
+from surtitle.model.tokenizer import TranslationTokenizer
+from surtitle.model.training import main
+from surtitle.model.training.validation import Point, read_curve
+from surtitle.model.weights import load_model
+
+QUICK = ["--vocab-size", "400", "--batch-tokens", "600", "--processes", "1"]
+BOTH = ["--directions", "en-es,es-en"]
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of all stages."""
+    run = tmp_path_factory.mktemp("run")
+    assert main(_whole(data, run)) == 0
+    return run
+
+
+def _whole(data: Path, run: Path) -> list[str]:
+    times = ["--minutes", "0.5", "--validate-minutes", "0.1"]
+    return [*BOTH, "--data", str(data), "--run", str(run), *QUICK, *times]
+
+
+def _curve(run: Path, stage: str) -> list[Point]:
+    return read_curve(run, stage)
+
+
+@pytest.mark.slow
+def test_loss_falls_and_chrf_rises(finished: Path) -> None:
+    for stage in "autoregressive", "diffusion":
+        points = _curve(finished, stage)
+        assert points[0].step == 0 and points[0].train_loss is None
+        assert len(points) >= 2 and points[-1].seconds >= 60 * 0.5 * 0.3
+        assert points[-1].loss < 0.8 * points[0].loss
+        assert max(point.chrf for point in points) > points[0].chrf
+
+
+@pytest.mark.slow
+def test_both_directions_are_distilled(finished: Path) -> None:
+    for direction, some in ("en-es", "uno dos"), ("es-en", "one two"):
+        path = finished / "distilled" / f"{direction}.jsonl"
+        *taught, rest = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+        pairs = [pair for chunk in taught for pair in chunk["pairs"]]
+        assert rest["kind"] == "rest" and len(pairs) > 100
+        assert any(some in target.lower() for _, target, _ in pairs)
+
+
+@pytest.mark.slow
+def test_the_exported_model_can_be_loaded(finished: Path) -> None:
+    model = load_model(finished / "model")
+    assert model.config.bidirectional_prompt and model.config.eos_token_ids == (1,)
+    assert load_sampler_config(finished / "model").max_denoising_steps == 8
+    tokenizer = TranslationTokenizer.load(finished / "model")
+    assert tokenizer.directions == (("en", "es"), ("es", "en"))
+
+
+@pytest.mark.slow
+def test_the_card_says_what_was_measured(finished: Path, data: Path) -> None:
+    card = (finished / "model" / "README.md").read_text("utf-8")
+    for direction, source, count in product(("en-es", "es-en"), ("written", "spoken"), (1, 4)):
+        assert f"| {direction} | {source} | {count} | " in card
+    best = max(point.chrf for point in _curve(finished, "diffusion"))
+    assert f"| {best:.1f} |\n" in card
+    assert "nrefs:1|case:mixed" in card and "5.0 M parameters" in card
+    assert "380 of en-es, 380 of es-en" in card and "TO BE WRITTEN" in card
+    assert f"    surtitle train {' '.join(_whole(data, finished))}\n" in card
+    ET.parse(finished / "model" / "curve.svg")
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_not_done_again(
+    finished: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (finished / "model" / "README.md").stat().st_mtime
+    assert main(_whole(data, finished)) == 0
+    err = capsys.readouterr().err
+    for stage in "autoregressive", "distill", "diffusion", "export":
+        assert f"{stage}: finished before" in err
+    assert (finished / "model" / "README.md").stat().st_mtime == before
+
+
+@pytest.mark.slow
+def test_distillation_goes_on_behind_the_last_whole_chunk(
+    finished: Path, data: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    path = run / "distilled" / "es-en.jsonl"
+    whole = path.read_text("utf-8")
+    first = whole.partition("\n")[0].replace(
+        first_pair := json.loads(whole.partition("\n")[0])["pairs"][0][1], first_pair + " kept", 1
+    )
+    path.write_text(first + "\n" + '{"kind": "taught", "sec', "utf-8")
+    assert main([*_whole(data, run), "--stage", "distill"]) == 0
+    lines = path.read_text("utf-8").splitlines()
+    assert lines[0] == first and [json.loads(line)["kind"] for line in lines[1:]] == ["rest"]
+
+
+@pytest.mark.slow
+def test_fine_tuning_ends_when_it_gains_nothing(
+    finished: Path, rows: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tsv, run = tmp_path / "own.tsv", tmp_path / "run"
+    tsv.write_text("\n".join(rows), "utf-8")
+    start = ["--start-from", str(finished / "model"), "--lr", "1e-12", "--patience", "1"]
+    text = ["--directions", "en-es", "--tsv", str(tsv), "--run", str(run)]
+    options = [*text, *start, *QUICK, "--minutes", "0.5", "--validate-minutes", "0.01"]
+    assert main(options) == 0
+    assert "1 validations without gain" in capsys.readouterr().err
+    assert {point.stage for point in read_curve(run)} == {"diffusion"}
+    assert len(read_curve(run)) == 2
+    tokenizer = TranslationTokenizer.load(run / "model")
+    assert tokenizer.directions == (("en", "es"),)
+    card = (run / "model" / "README.md").read_text("utf-8")
+    assert (
+        "started from the model model" in card
+        and f"    surtitle train {' '.join(options)}\n" in card
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_reached(data: Path, tmp_path: Path) -> None:
+    run, options = tmp_path / "run", [*QUICK[:-1], "2", "--validate-minutes", "1"]
+    text = [*BOTH, "--data", str(data), "--run", str(run), "--stage", "autoregressive"]
+    command = [*text, *options, "--minutes", "0.15"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surtitle.pipeline.cli", "train", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 300
+    while not (run / "autoregressive.pt").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130 and "Traceback" not in err
+    assert "To go on:\n  surtitle train --directions" in err
+    while _has_members(process.pid):  # multiprocessing's own helper ends a little later
+        assert time.monotonic() < deadline, "a worker is left"
+        time.sleep(0.05)
+    assert main(command) == 0
+    points = _curve(run, "autoregressive")
+    assert [point.seconds > 0 for point in points] == [False, True]
+    assert points[-1].seconds >= 9 and points[-1].step > 5
+
+
+def _has_members(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--directions", "en-es"], "either by --data FOLDER or by --tsv FILE"),
+        (["--directions", "en-spanish", "--tsv", "x"], "got 'en-spanish'"),
+        ([*BOTH, "--tsv", "x"], "--tsv holds one direction, got en-es, es-en"),
+        (["--directions", "en-es", "--data", "x", "--dev-tsv", "y"], "--dev-tsv goes with --tsv"),
+        (["--directions", "en-es", "--tsv", "x", "--minutes", "0"], "--minutes must be more"),
+        (["--directions", "en-es", "--tsv", "x", "--start-from", "mine"], "no model mine"),
+    ],
+)
+def test_wrong_usage(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "--run", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_trained_is_said_in_one_line(
+    rows: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tsv = tmp_path / "own.tsv"
+    tsv.write_text("\n".join(rows), "utf-8")
+    options = ["--tsv", str(tsv), "--run", str(tmp_path / "run")]
+    assert main(["--directions", "en-de", *options, "--start-from", "embedded"]) == 1
+    assert "embedded has no token for the language de: train without" in capsys.readouterr().err
+    assert main(["--directions", "en-es", *options, "--stage", "export"]) == 1
+    assert "run the stage diffusion first" in capsys.readouterr().err
+    assert main(["--directions", "es-en", *options, "--stage", "distill"]) == 1
+    assert "was begun for en-es, not for es-en: give another --run" in capsys.readouterr().err

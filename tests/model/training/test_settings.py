@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from surtitle.model.training.loop import learning_rate
+from surtitle.model.training.settings import Settings, parse_directions
+
+EN_ES = (("en", "es"),)
+
+
+def test_minutes_are_shared_among_the_stages() -> None:
+    settings = Settings(Path("run"), EN_ES, data=Path("data"), minutes=10)
+    budgets = [settings.budget_s(stage) for stage in settings.stages[:3]]
+    assert sum(budgets) == pytest.approx(600)
+    assert settings.budget_s("diffusion") == max(budgets)
+
+
+def test_one_stage_has_all_the_minutes() -> None:
+    settings = Settings(Path("run"), EN_ES, data=Path("data"), minutes=10, stage="distill")
+    assert settings.stages == ("distill",) and settings.budget_s("distill") == 600
+
+
+def test_fine_tuning_is_diffusion_at_a_lower_rate() -> None:
+    fresh = Settings(Path("run"), EN_ES, tsv=Path("x"))
+    tuned = Settings(Path("run"), EN_ES, tsv=Path("x"), start_from=Path("y"), minutes=10)
+    assert tuned.stages == ("diffusion", "export") and tuned.budget_s("diffusion") == 600
+    assert tuned.peak_lr("diffusion") < fresh.peak_lr("diffusion")
+
+
+def test_directions() -> None:
+    assert parse_directions("en-es, es-en") == (("en", "es"), ("es", "en"))
+    for bad in "", "en", "en-en", "en-es,en-es", "EN-es":
+        with pytest.raises(ValueError, match="direction"):
+            parse_directions(bad)
+
+
+def test_learning_rate_rises_then_falls() -> None:
+    rates = [learning_rate(done / 100, 1.0) for done in range(101)]
+    peak = rates.index(max(rates))
+    assert 2 <= peak <= 4
+    assert rates[peak:] == sorted(rates[peak:], reverse=True) and rates[-1] == pytest.approx(0.02)
