@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from surtitle.kernels.dispatch import forced
-from surtitle.model.config import FULL, SLIDING, ModelConfig, SamplerConfig
+from surtitle.model.bench.models import CONFIGS
+from surtitle.model.config import SamplerConfig
 from surtitle.model.denoiser import Denoiser
 from surtitle.model.denoising_step import RowStates, StepOptions
 from surtitle.model.engine import CanvasRequest, Engine, EngineLimits
@@ -20,23 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def model(device: str) -> Denoiser:
     """Tiny, with random weights of which no norm, scale or scalar is 1."""
-    config = ModelConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=64,
-        intermediate_size=48,
-        moe_intermediate_size=24,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        num_global_key_value_heads=1,
-        global_head_dim=32,
-        layer_types=(SLIDING, SLIDING, FULL),
-        sliding_window=16,
-        num_experts=8,
-        top_k_experts=2,
-        canvas_length=CANVAS,
-    )
+    config = replace(CONFIGS["toy"], sliding_window=16, canvas_length=CANVAS)
     made = Denoiser(config).eval().requires_grad_(False)
     for name, weight in made.named_parameters():
         if weight.dim() == 1:
