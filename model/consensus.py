@@ -14,11 +14,10 @@ MAX_CHARS = 6  # of an n-gram
 RECALL_WEIGHT = 4.0  # chrF2: recall counts twice as much as precision, squared
 
 
-def most_agreeing(texts: Sequence[str]) -> int:
-    """The index of the text that is most like all the others; the first of equal ones."""
+def likenesses(texts: Sequence[str]) -> list[float]:
+    """How much each text is like all of them, 0 to 1."""
     grams = [_ngrams(text) for text in texts]
-    likeness = [sum(_f_score(one, other) for other in grams) for one in grams]
-    return likeness.index(max(likeness))
+    return [sum(_f_score(one, other) for other in grams) / len(grams) for one in grams]
 
 
 def _ngrams(text: str) -> Counter[str]:

@@ -12,14 +12,16 @@ from torch import Tensor
 
 from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
 from .config import SamplerConfig
-from .consensus import most_agreeing
+from .consensus import likenesses
 from .denoiser import Denoiser
 from .engine import CanvasRequest, CanvasResult, Engine, EngineLimits
 from .sampler import FREE
 from .tokenizer import TranslationTokenizer
+from .verifier import mean_log_probabilities
 
 WARM_STEPS = 4  # at most, from a draft
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
+LIKENESS_WEIGHT = 2.0  # beside the mean log-probability of a token; chosen on half of the dev set
 _WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
 
 MAX_PLACES = 64  # where an expression may stand
@@ -33,8 +35,8 @@ class Request(NamedTuple):
     from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
     `required` expressions. Of several `candidates` the one is taken that agrees most with the
-    others (consensus.py). Revisions of one text have the same `key`: what they begin with is
-    encoded once.
+    others (consensus.py) and is likely for the verifier, if there is one (verifier.py). Revisions
+    of one text have the same `key`: what they begin with is encoded once.
     """
 
     text: str
@@ -79,6 +81,7 @@ class Translations:
         tokenizer: TranslationTokenizer,
         sampler: SamplerConfig,
         *,
+        verifier: Denoiser | None = None,
         seed: int = 0,
         limits: EngineLimits | None = None,
     ) -> None:
@@ -87,6 +90,7 @@ class Translations:
         generator = torch.Generator(device).manual_seed(seed)
         self._engine = Engine(model, sampler, limits, generator=generator)
         self._model, self._tokenizer, self._sampler = model, tokenizer, sampler
+        self._verifier = verifier
         self._random = random.Random(seed)
         self._numbers = 0
         self._waiting: dict[int, _Waiting] = {}
@@ -140,10 +144,10 @@ class Translations:
         self._waiting[self._engine.add(waiting.asked)] = waiting
 
     def _course(self, request: Request) -> _Course:
-        """All candidates, the one that agrees most, and what is required put into it."""
+        """All candidates, the best of them, and what is required put into it."""
         results = yield self._canvas(request)
         texts = [self._text(request, result.tokens) for result in results]
-        answer = Answer(texts[most_agreeing(texts)], max(result.steps for result in results))
+        answer = Answer(self._best(request, texts), max(result.steps for result in results))
         for expression in request.required:
             if not contains(answer.text, expression):
                 text, canvas = self._with_expression(request, answer.text, expression)
@@ -153,6 +157,17 @@ class Translations:
                     found if contains(found, expression) else text, answer.steps + 1 + result.steps
                 )
         return answer
+
+    def _best(self, request: Request, texts: Sequence[str]) -> str:
+        """The text that agrees most with the others, and that the verifier finds likely."""
+        if len(texts) == 1:
+            return texts[0]
+        scores = [LIKENESS_WEIGHT * likeness for likeness in likenesses(texts)]
+        if self._verifier is not None:
+            answers = [self._tokenizer.answer(text)[:MAX_CANVAS] for text in texts]
+            means = mean_log_probabilities(self._verifier, self._prompt(request), answers)
+            scores = [score + mean for score, mean in zip(scores, means, strict=True)]
+        return texts[scores.index(max(scores))]
 
     def _canvas(self, request: Request) -> CanvasRequest:
         """A warm canvas holds its draft, `WARM_NOISE` of it replaced by noise."""

@@ -96,9 +96,10 @@ class SegmenterConfig:
             raise ValueError(f"max_duration_ms must be at least 1000, got {self.max_duration_ms}")
 
 
-# Compared for a text that stays (a file's, a final caption): 2 chrF better than one, and more than
-# twice the time.
-LASTING_CANDIDATES = 4
+# Translations from which the best is taken. Three take twice the time of one; eight are for files,
+# where nobody waits for a sentence. What they gain is in model/embedded/README.md.
+FINAL_CANDIDATES = 3
+FILE_CANDIDATES = 8
 
 CaptionMode = Literal["stable", "fresh"]
 CAPTION_MODES: tuple[CaptionMode, ...] = get_args(CaptionMode)

@@ -28,5 +28,9 @@ def test_wheel_installs_and_runs(tmp_path: Path) -> None:
     assert run(python, command, "--version").startswith("surtitle ")
     where = run(python, "-c", "import surtitle.model.canvas as m; print(m.__file__)", cwd=tmp_path)
     assert where.startswith(site)
-    for kept in ("model/embedded/model.safetensors", "pipeline/py.typed"):
+    for kept in (
+        "model/embedded/model.safetensors",
+        "model/embedded/verifier/model.safetensors",
+        "pipeline/py.typed",
+    ):
         assert (Path(site) / "surtitle" / kept).exists()

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ..config import FILE_CANDIDATES, FINAL_CANDIDATES
 from ..events import TranslationRequest
 from ..translators import open_translator, translate
 from .options import add_translator_options
@@ -39,8 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     hidden = not console.is_terminal or sys.stdout.isatty()
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=None)
+        candidates = FINAL_CANDIDATES if sys.stdin.isatty() else FILE_CANDIDATES
         for lines in _batches(sys.stdin):
-            requests = [TranslationRequest(x, arguments.source, arguments.target) for x in lines]
+            requests = [
+                TranslationRequest(line, arguments.source, arguments.target, candidates=candidates)
+                for line in lines
+            ]
             for text in translate(translator, requests):
                 print(text)
             sys.stdout.flush()

@@ -14,6 +14,7 @@ from ...model.errors import CheckpointError
 from ...model.installed import find_model
 from ...model.tokenizer import TranslationTokenizer
 from ...model.translation import Request, Translations
+from ...model.verifier import load_verifier
 from ...model.weights import load_model
 from ..config import SegmenterConfig
 from ..errors import TranslatorError
@@ -41,6 +42,7 @@ class DiffusionTranslator:
             self._tokenizer = TranslationTokenizer.load(folder)
             self._model = load_model(folder, dtype, device)
             self._config = load_sampler_config(folder)
+            self._verifier = load_verifier(folder, dtype, device)
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
         self.most_at_once = ON_GPU.rows if on_gpu else 16
@@ -51,7 +53,11 @@ class DiffusionTranslator:
     def _begin(self) -> None:
         # Seeded: the same text gets the same translation on the next run.
         self._translations = Translations(
-            self._model, self._tokenizer, self._config, limits=self._limits
+            self._model,
+            self._tokenizer,
+            self._config,
+            verifier=self._verifier,
+            limits=self._limits,
         )
         self._wholes: dict[int, _Whole] = {}  # by the number of each piece
         self._empty: list[int] = []

@@ -1,6 +1,6 @@
 import pytest
 
-from surtitle.model.consensus import most_agreeing
+from surtitle.model.consensus import likenesses
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,6 @@ from surtitle.model.consensus import most_agreeing
     ],
 )
 def test_the_text_that_most_others_are_like_is_chosen(texts: list[str], best: int) -> None:
-    assert most_agreeing(texts) == best
+    scores = likenesses(texts)
+    assert scores.index(max(scores)) == best
+    assert all(0 <= score <= 1 for score in scores)

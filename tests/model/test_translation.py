@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import surtitle.model.translation as translation
 from surtitle.model.config import load_sampler_config
-from surtitle.model.consensus import most_agreeing
+from surtitle.model.consensus import likenesses
 from surtitle.model.denoiser import Denoiser
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Answer, Request, Translations
+from surtitle.model.verifier import load_verifier, mean_log_probabilities
 from surtitle.model.weights import load_model
 
 EMBEDDED = Path(translation.__file__).parent / "embedded"
@@ -89,5 +91,38 @@ def test_the_answer_is_one_of_several_candidates(
         return [answer.text for answer in translations.translate(requests, heard.append)]
 
     alone = ask(*[Request(text, "en", "es")] * 3)  # the same draws
-    assert ask(Request(text, "en", "es", candidates=3)) == [alone[most_agreeing(alone)]]
+    scores = likenesses(alone)
+    best = alone[scores.index(max(scores))]
+    assert ask(Request(text, "en", "es", candidates=3)) == [best]
     assert heard[-2:] == [3, 1]  # three candidates are one answer
+
+
+def test_the_verifier_has_a_say(model: Denoiser, tokenizer: TranslationTokenizer) -> None:
+    """It prefers what people say to the same words in another order, and so does the choice."""
+    verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
+    assert verifier is not None
+    prompt = tokenizer.prompt("my brother has bought a new car", "en", "es")
+    texts = ["Mi hermano coche un ha comprado.", "Mi hermano ha comprado un coche."]
+    answers = [tokenizer.answer(text) for text in texts]
+    wrong, right = mean_log_probabilities(verifier, prompt, answers)
+    assert wrong < right < 0
+    alone = [mean_log_probabilities(verifier, prompt, [answer])[0] for answer in answers]
+    assert alone == pytest.approx([wrong, right], abs=1e-4)  # whatever stands beside it
+    config = load_sampler_config(EMBEDDED)
+    request = Request("my brother has bought a new car", "en", "es")
+    chosen = Translations(model, tokenizer, config, verifier=verifier)._best(request, texts)
+    assert chosen == texts[1]
+    assert Translations(model, tokenizer, config)._best(request, texts) == texts[0]  # both alike
+
+
+def test_the_mean_log_probability_is_that_of_one_pass(
+    model: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    prompt, answer = tokenizer.prompt("good morning", "en", "es"), tokenizer.answer("Buenos días.")
+    tokens = torch.tensor([[*prompt, *answer]])
+    with torch.inference_mode():
+        hidden, _ = model.encode(tokens, prompt_tokens=torch.tensor([len(prompt)]))
+        log = model.logits(hidden).log_softmax(dim=-1)[0]
+    expected = [float(log[len(prompt) - 1 + i, token]) for i, token in enumerate(answer)]
+    (found,) = mean_log_probabilities(model, prompt, [answer])
+    assert found == pytest.approx(sum(expected) / len(expected), abs=1e-4)

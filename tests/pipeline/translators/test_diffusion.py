@@ -47,4 +47,4 @@ def test_unknown_direction(translator: DiffusionTranslator) -> None:
 
 
 def test_stored_size() -> None:
-    assert sum(path.stat().st_size for path in EMBEDDED.iterdir()) < 40e6
+    assert sum(path.stat().st_size for path in EMBEDDED.rglob("*")) < 40e6

@@ -1,0 +1,45 @@
+"""A second opinion: how likely a model that reads left to right finds a translation.
+
+The stack of this architecture is also an autoregressive model (its encoder, with the head): the
+first stage of training makes it one. Its likelihood of an answer sees what a canvas, whose tokens
+are drawn at once, does not: words that do not go together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from .denoiser import Denoiser
+from .weights import load_model
+
+FOLDER = "verifier"  # inside a model's folder: a checkpoint folder with the same vocabulary
+
+
+def load_verifier(folder: Path, dtype: torch.dtype, device: str) -> Denoiser | None:
+    """The verifier that comes with a model, if there is one. Raises CheckpointError."""
+    path = folder / FOLDER
+    return load_model(path, dtype, device) if path.is_dir() else None
+
+
+@torch.inference_mode()
+def mean_log_probabilities(
+    model: Denoiser, prompt: Sequence[int], answers: Sequence[Sequence[int]]
+) -> list[float]:
+    """Of the tokens of each answer, which includes its end mark, given the prompt; in nats."""
+    device, pad = model.embed_tokens.weight.device, model.config.pad_token_id
+    rows = [[*prompt, *answer] for answer in answers]
+    length = max(map(len, rows))
+    tokens = torch.tensor([[*row, *[pad] * (length - len(row))] for row in rows], device=device)
+    ends = torch.tensor([len(row) for row in rows], device=device)[:, None]
+    position = torch.arange(length, device=device)
+    starts = torch.full((len(rows),), len(prompt), device=device)
+    hidden, _ = model.encode(tokens[:, :-1], mask=position[:-1] < ends - 1, prompt_tokens=starts)
+    first = len(prompt) - 1
+    log = model.logits(hidden[:, first:]).log_softmax(dim=-1)  # [B, N, V]
+    log = log.gather(-1, tokens[:, len(prompt) :, None])[:, :, 0]
+    asked = position[len(prompt) :] < ends
+    means = (log * asked).sum(dim=-1) / asked.sum(dim=-1)
+    return [float(mean) for mean in means]
