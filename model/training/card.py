@@ -27,7 +27,8 @@ from .display import Display
 from .settings import Settings, names
 from .validation import best_path, read_curve, sample
 
-MAX_LINES = 1000  # that are scored of each direction
+MAX_LINES = 1000  # that are scored of a direction
+MAX_LINES_IN_ALL = 4000
 TIMED_SENTENCES, TIMED_WORDS = 20, 15  # sentences, of about so many words
 CANDIDATES = 1, 4
 
@@ -61,7 +62,6 @@ def export(
     if settings.stage is None and card.exists() and _age(card) >= _age(best):
         display.say(f"export: finished before, see {card}")
         return
-    torch.set_num_threads(settings.processes)
     model = model.eval().requires_grad_(False)
     sampler = load_sampler_config(settings.run)
     save_model(model, folder, torch.float16)
@@ -96,8 +96,9 @@ def _age(path: Path) -> float:
 def _score(
     translations: Translations, dev: Sequence[Pair], directions: Sequence[Direction]
 ) -> Iterator[Row]:
+    most = min(MAX_LINES, MAX_LINES_IN_ALL // len(directions))
     for direction in directions:
-        pairs = sample((pair for pair in dev if pair.direction == direction), MAX_LINES)
+        pairs = sample((pair for pair in dev if pair.direction == direction), most)
         references = [pair.target for pair in pairs]
         written = [pair.source for pair in pairs]
         sources = {"written": written, "spoken": [spoken(text) for text in written]}

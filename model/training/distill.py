@@ -25,9 +25,10 @@ from ..distillation import Unit, distill, units
 from ..spelling import spoken
 from ..tokenizer import Direction, TranslationTokenizer
 from .display import Display
+from .loop import one_thread
 from .settings import Settings
 
-CHUNK_UNITS = 2048
+CHUNK_UNITS = 512
 
 _Distill = Callable[[Direction, Sequence[Unit]], list[Pair]]
 
@@ -103,8 +104,8 @@ def _teachers(
 ) -> Generator[_Distill]:
     """Distills in this process, or shares the units out among several."""
     if settings.processes == 1:
-        torch.set_num_threads(1)
-        yield partial(_distill, model, tokenizer, settings.bf16)
+        with one_thread():
+            yield partial(_distill, model, tokenizer, settings.bf16)
         return
     teacher = (model, tokenizer, settings.bf16)
     with get_context("spawn").Pool(settings.processes, _begin, teacher) as pool:

@@ -91,9 +91,20 @@ def train(model: Denoiser, work: Work, validator: Validator, display: Display) -
         return
     rendezvous = settings.run / f"{work.stage}.rendezvous"
     rendezvous.unlink(missing_ok=True)
-    with display.stage(work.stage, budget_s), _workers(model, work):
+    with display.stage(work.stage, budget_s), one_thread(), _workers(model, work):
         _loop(0, model, work, _Lead(model, work, validator, display))
     rendezvous.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_thread() -> Generator[None]:
+    """Two threads on cores that others use too can take twenty times as long as one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -115,11 +126,13 @@ def _workers(model: Denoiser, work: Work) -> Generator[None]:
         for process in context.processes:
             assert process is not None
             process.terminate()
+            process.join()
         if dist.is_initialized():
             dist.destroy_process_group()
 
 
 def _follow(number: int, model: Denoiser, work: Work) -> None:
+    torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first worker answers to Ctrl-C
     _loop(number + 1, model, work, None)
 
@@ -167,10 +180,8 @@ class _Lead:
         return ends
 
     def _validate(self, progress: Progress) -> None:
-        torch.set_num_threads(self._work.settings.processes)  # the others wait
         mean = sum(self._losses) / len(self._losses) if self._losses else None
         self._last = self._validator.validate(self._model, progress.seconds, progress.step, mean)
-        torch.set_num_threads(1)
         self._losses.clear()
         note = f"step {progress.step}"
         if mean is not None:
@@ -180,7 +191,6 @@ class _Lead:
 
 def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
     settings, stage = work.settings, work.stage
-    torch.set_num_threads(1)
     if settings.processes > 1:
         method = f"file://{(settings.run / f'{stage}.rendezvous').resolve()}"
         dist.init_process_group(

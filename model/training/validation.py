@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..denoiser import Denoiser
 from ..distillation import translate_greedily
 from ..errors import TrainingError
 from ..evaluation import corpus_chrf
-from ..examples import MAX_TOKENS, examples
+from ..examples import MAX_TOKENS, batches, examples
 from ..losses import autoregressive_loss, diffusion_loss
 from ..spelling import spoken
 from ..tokenizer import Direction, TranslationTokenizer
@@ -125,10 +126,14 @@ class Validator:
     def _loss(self) -> float:
         """The same every time for the same weights."""
         self._copy.train()  # keeps the routing, which the balance loss reads
-        if self._stage == "autoregressive":
-            return autoregressive_loss(self._copy, self._examples).item()
-        generator = torch.Generator().manual_seed(0)
-        return diffusion_loss(self._copy, self._examples, generator).item()
+        generator, total = torch.Generator().manual_seed(0), 0.0
+        for batch in batches(self._examples, 2000, random.Random(0)):
+            if self._stage == "autoregressive":
+                loss = autoregressive_loss(self._copy, batch)
+            else:
+                loss = diffusion_loss(self._copy, batch, generator)
+            total += len(batch) * loss.item()
+        return total / len(self._examples)
 
 
 def sample(pairs: Iterable[Pair], most: int) -> list[Pair]:
