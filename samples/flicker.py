@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from sacrebleu.metrics.chrf import CHRF
 
 from surtitle.model.config import load_sampler_config
@@ -22,6 +23,7 @@ from surtitle.model.installed import find_model
 from surtitle.model.spelling import spoken
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Request, Translations
+from surtitle.model.verifier import load_verifier
 from surtitle.model.weights import load_model
 from surtitle.pipeline.caption_track import CaptionTrack
 from surtitle.pipeline.config import CaptionMode
@@ -82,7 +84,9 @@ def _track(mode: str) -> CaptionTrack:
 class Translator:
     def __init__(self, folder: Path) -> None:
         tokenizer, config = TranslationTokenizer.load(folder), load_sampler_config(folder)
-        self._translations = Translations(load_model(folder), tokenizer, config)
+        verifier = load_verifier(folder, torch.float32, "cpu")
+        model = load_model(folder)
+        self._translations = Translations(model, tokenizer, config, verifier=verifier)
 
     def run(self, lines: list[Line], *, is_warm: bool) -> float:
         """All lines word by word, in lockstep; the seconds of computing."""
