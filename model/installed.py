@@ -19,7 +19,7 @@ EMBEDDED = Path(__file__).parent / "embedded"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a model can do, and how large it is."""
+    """What a model can do, and how large it is; the size is with its verifier."""
 
     directions: tuple[Direction, ...]
     parameters: int
@@ -61,7 +61,7 @@ def inspect(folder: Path) -> Summary:
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
         raise CheckpointError(f"{folder / 'model.safetensors'} is missing: not a checkpoint folder")
-    size_bytes = sum(path.stat().st_size for path in shards)
+    size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     return Summary(directions, sum(map(sum, map(_sizes, shards))), size_bytes)
 
 

@@ -21,7 +21,8 @@ from ..evaluation import Scores, evaluate
 from ..spelling import spoken
 from ..tokenizer import Direction, TranslationTokenizer
 from ..translation import Request, Translations
-from ..weights import save_model
+from ..verifier import FOLDER, load_verifier
+from ..weights import load_model, save_model
 from .curve import learning_curve
 from .display import Display
 from .settings import Settings, names
@@ -50,6 +51,7 @@ class Latency:
 
 def export(
     model: Denoiser,
+    verifier: Denoiser | None,
     tokenizer: TranslationTokenizer,
     corpus: Corpus,
     settings: Settings,
@@ -62,13 +64,16 @@ def export(
     if settings.stage is None and card.exists() and _age(card) >= _age(best):
         display.say(f"export: finished before, see {card}")
         return
-    model = model.eval().requires_grad_(False)
     sampler = load_sampler_config(settings.run)
     save_model(model, folder, torch.float16)
+    if verifier:
+        save_model(verifier, folder / FOLDER, torch.float16)
     tokenizer.save(folder)
     save_sampler_config(sampler, model.config, folder)
     (folder / "curve.svg").write_text(learning_curve(read_curve(settings.run)), encoding="utf-8")
-    translations = Translations(model, tokenizer, sampler)
+    model = load_model(folder)  # what is measured is what was written
+    verifier = load_verifier(folder, torch.float32, "cpu")
+    translations = Translations(model, tokenizer, sampler, verifier=verifier)
     rows: list[Row] = []
     for row in _score(translations, corpus.dev, settings.directions):
         display.say(
@@ -131,7 +136,9 @@ def _time(translations: Translations, pairs: Sequence[Pair], candidates: int) ->
 def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerConfig) -> str:
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
-    size = (folder / "model.safetensors").stat().st_size
+    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    has_verifier = (folder / FOLDER).is_dir()
+    chosen = "agrees with the others" + (" and the verifier finds likely" if has_verifier else "")
     kinds = Counter(kind.removesuffix("_attention") for kind in config.layer_types)
     layers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return f"""# A translator for {names(settings.directions)}
@@ -148,7 +155,8 @@ def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerCo
 {config.moe_intermediate_size}, {config.top_k_experts} active |
 | vocabulary | {config.vocab_size}, byte-level BPE |
 | sampler | at most {sampler.max_denoising_steps} steps, temperature {sampler.t_max} falling to \
-{sampler.t_min} |
+{sampler.t_min}; of several candidates the one that {chosen} |
+| verifier | {"the model of the autoregressive stage, as large" if has_verifier else "none"} |
 """
 
 

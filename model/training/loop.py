@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -134,7 +135,8 @@ def _workers(model: Denoiser, work: Work) -> Generator[None]:
 def _follow(number: int, model: Denoiser, work: Work) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first worker answers to Ctrl-C
-    _loop(number + 1, model, work, None)
+    # NOTE: the tensors that a process is started with are shared with those of its parent.
+    _loop(number + 1, deepcopy(model), work, None)
 
 
 class _Lead:

@@ -51,7 +51,7 @@ class Settings:
         for name, value in (
             ("--minutes", self.minutes),
             ("--validate-minutes", self.validate_minutes),
-            ("--patience", self.patience or 1),
+            ("--patience", 1 if self.patience is None else self.patience),
             ("--batch-tokens", self.batch_tokens),
             ("--processes", self.processes),
         ):

@@ -24,6 +24,7 @@ from ..errors import TrainingError
 from ..examples import MAX_TOKENS, examples
 from ..spelling import spoken
 from ..tokenizer import TranslationTokenizer, train_tokenizer
+from ..verifier import load_verifier
 from ..weights import load_model
 from .card import export
 from .display import Display
@@ -88,7 +89,8 @@ def run(settings: Settings, command: str, display: Display) -> None:
     _warn_of_long(corpus.train, tokenizer, display)
     for stage in settings.stages:
         if stage == "export":
-            export(_weights(settings, "export"), tokenizer, corpus, settings, display)
+            model, verifier = _weights(settings, stage), _verifier(settings)
+            export(model, verifier, tokenizer, corpus, settings, display)
         elif stage == "distill":
             model = _weights(settings, stage).eval().requires_grad_(False)
             run_distill(model, tokenizer, corpus, settings, display)
@@ -159,6 +161,18 @@ def _warn_of_long(pairs: Sequence[Pair], tokenizer: TranslationTokenizer, displa
             f"{share:.0%} of the pairs are longer than {MAX_TOKENS} tokens and are left out: "
             "parting them into sentences would keep them"
         )
+
+
+def _verifier(settings: Settings) -> Denoiser | None:
+    """The teacher; where there is none, that of a model that knows the same directions."""
+    path, start = best_path(settings.run, "autoregressive"), settings.start_from
+    if path.exists():
+        model = Denoiser(load_config(settings.run))
+        model.load_state_dict(torch.load(path, weights_only=True))
+        return model
+    if start and set(settings.directions) <= set(TranslationTokenizer.load(start).directions):
+        return load_verifier(start, torch.float32, "cpu")
+    return None
 
 
 def _weights(settings: Settings, stage: str) -> Denoiser:

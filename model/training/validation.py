@@ -81,8 +81,11 @@ class Validator:
         self._tokenizer, self._sampler = tokenizer, sampler
         self._run, self._stage = run, stage
         self._pairs = sample(dev, MAX_PAIRS)
-        for i in range(1, len(self._pairs), 2):
-            self._pairs[i] = replace(self._pairs[i], source=spoken(self._pairs[i].source))
+        turn = len({pair.direction for pair in self._pairs})
+        self._pairs = [
+            replace(pair, source=spoken(pair.source)) if i // turn % 2 else pair
+            for i, pair in enumerate(self._pairs)
+        ]
         self._requests = [Request(pair.source, *pair.direction) for pair in self._pairs]
         self._examples = examples(self._pairs, tokenizer)
         if not self._examples:

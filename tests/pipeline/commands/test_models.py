@@ -19,7 +19,7 @@ def test_models_are_listed_and_a_broken_one_is_no_obstacle(
     assert main(["models"]) == 1
     out = capsys.readouterr().out
     assert "broken\n" in out and "tokenizer.json is missing" in out
-    assert f"mine\n  6.4 M parameters, 12.9 MB\n  en-es\n  {folder / 'mine'}\n" in out
+    assert f"mine\n  6.4 M parameters, 25.8 MB\n  en-es\n  {folder / 'mine'}\n" in out
     assert "embedded\n" in out
 
 
