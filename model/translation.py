@@ -177,10 +177,12 @@ class Translations:
         if draft or pinned:
             held = max(len(draft), len(pinned)) + SPARE_TOKENS
             size = max(size, min(MAX_CANVAS, -(-held // CANVAS_STEP) * CANVAS_STEP))
+        limits = self._engine.limits
+        room = (limits.step_tokens - len(prompt)) // size
         return CanvasRequest(
             prompt=tuple(prompt),
             size=size,
-            copies=request.candidates,
+            copies=min(request.candidates, room, limits.rows),
             start=self._opened(draft),
             pinned=pinned,
             steps=min(WARM_STEPS, self._sampler.max_denoising_steps) if draft else None,

@@ -37,8 +37,12 @@ def test_long_text_is_translated_to_its_end(translator: DiffusionTranslator) -> 
 
 
 @pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
-def test_hostile_text_does_no_harm(translator: DiffusionTranslator, text: str) -> None:
-    assert isinstance(_ask(translator, text)[0], str)
+@pytest.mark.parametrize("candidates", [1, 8])
+def test_hostile_text_does_no_harm(
+    translator: DiffusionTranslator, text: str, candidates: int
+) -> None:
+    (answer,) = translate(translator, [TranslationRequest(text, "en", "es", candidates=candidates)])
+    assert isinstance(answer, str)
 
 
 def test_unknown_direction(translator: DiffusionTranslator) -> None:
