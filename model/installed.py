@@ -40,15 +40,15 @@ def model_folders() -> dict[str, Path]:
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder of a model by its path or its name.
+    """The folder of a model by its name, else by its path.
 
     Raises CheckpointError naming those that there are.
     """
     known = model_folders()
-    if str(name) != "embedded" and Path(name).is_dir():
-        return Path(name)
     if str(name) in known:
         return known[str(name)]
+    if Path(name).is_dir():
+        return Path(name)
     raise CheckpointError(
         f"there is no model {name}: it is no folder, and in {models_folder()} there is none of "
         f"that name. Installed are: {', '.join(sorted(known))}"

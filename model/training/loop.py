@@ -151,21 +151,23 @@ class _Lead:
         self._last: Point | None = points[-1] if points else None
 
     def begin(self) -> None:
-        if self._last is None:
+        """A model that can translate is the first that is to be beaten."""
+        if self._last is None and self._work.settings.start_from:
             self._validate(Progress())
 
     def show(self, progress: Progress, loss: float) -> None:
         self._losses.append(loss)
         recent = self._losses[-50:]
         note = f"step {progress.step}, loss {sum(recent) / len(recent):.2f}"
-        self._display.update(progress.seconds, f"{note}; {self._last}")
+        if self._last is not None:
+            note += f"; {self._last}"
+        self._display.update(progress.seconds, note)
 
     def sync(self, progress: Progress, optimize: Sequence[torch.optim.Optimizer]) -> bool:
         """Store the averaged weights; whether the stage ends here."""
         ends = progress.seconds >= self._budget_s
-        assert self._last is not None
-        wait_s = 60 * self._work.settings.validate_minutes
-        if ends or progress.seconds >= self._last.seconds + wait_s:
+        last_s = self._last.seconds if self._last else 0.0
+        if ends or progress.seconds >= last_s + 60 * self._work.settings.validate_minutes:
             self._validate(progress)
         parts = {
             "model": self._model.state_dict(),
@@ -183,12 +185,13 @@ class _Lead:
 
     def _validate(self, progress: Progress) -> None:
         mean = sum(self._losses) / len(self._losses) if self._losses else None
-        self._last = self._validator.validate(self._model, progress.seconds, progress.step, mean)
+        point = self._validator.validate(self._model, progress.seconds, progress.step, mean)
+        self._last = point
         self._losses.clear()
         note = f"step {progress.step}"
         if mean is not None:
             note += f", loss {mean:.2f}"
-        self._display.update(progress.seconds, f"{note}; {self._last}", is_news=True)
+        self._display.update(progress.seconds, f"{note}; {point}", is_news=True)
 
 
 def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:

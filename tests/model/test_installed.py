@@ -21,6 +21,15 @@ def test_models_are_found_by_name_and_by_path(models: Path) -> None:
     assert find_model("embedded") == EMBEDDED
 
 
+def test_a_name_goes_before_a_folder_that_happens_to_be_here(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()  # as a run that made a model of this name may be called
+    monkeypatch.chdir(tmp_path)
+    assert find_model("mine") == models / "mine"
+    assert find_model("./mine") == Path("mine")
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(CheckpointError, match=r"no model yours.*Installed are: embedded, mine"):
         find_model("yours")

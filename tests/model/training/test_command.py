@@ -45,7 +45,7 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _whole(data: Path, run: Path) -> list[str]:
-    times = ["--minutes", "0.5", "--validate-minutes", "0.1"]
+    times = ["--minutes", "0.4", "--validate-minutes", "0.05"]
     return [*BOTH, "--data", str(data), "--run", str(run), *QUICK, *times]
 
 
@@ -56,11 +56,11 @@ def _curve(run: Path, stage: str) -> list[Point]:
 @pytest.mark.slow
 def test_loss_falls_and_chrf_rises(finished: Path) -> None:
     for stage in "autoregressive", "diffusion":
-        points = _curve(finished, stage)
-        assert points[0].step == 0 and points[0].train_loss is None
-        assert len(points) >= 2 and points[-1].seconds >= 60 * 0.5 * 0.3
-        assert points[-1].loss < 0.8 * points[0].loss
-        assert max(point.chrf for point in points) > points[0].chrf
+        first, *_, last = _curve(finished, stage)
+        assert last.seconds >= 60 * 0.4 * 0.3
+        assert first.train_loss is not None and last.train_loss is not None
+        assert last.train_loss < 0.8 * first.train_loss and last.loss < first.loss
+        assert last.chrf > 2
 
 
 @pytest.mark.slow
@@ -150,12 +150,14 @@ def test_fine_tuning_ends_when_it_gains_nothing(
 def test_ctrl_c_keeps_what_was_reached(data: Path, tmp_path: Path) -> None:
     run, options = tmp_path / "run", [*QUICK[:-1], "2", "--validate-minutes", "1"]
     text = [*BOTH, "--data", str(data), "--run", str(run), "--stage", "autoregressive"]
-    command = [*text, *options, "--minutes", "0.15"]
+    command = [*text, *options, "--minutes", "0.1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "surtitle.pipeline.cli", "train", *command],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Programs that a shell starts in the background begin with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 300
     while not (run / "autoregressive.pt").exists():
@@ -170,9 +172,9 @@ def test_ctrl_c_keeps_what_was_reached(data: Path, tmp_path: Path) -> None:
         time.sleep(0.05)
     reached = torch.load(run / "autoregressive.pt")["progress"]
     assert main(command) == 0
-    start, end = _curve(run, "autoregressive")
-    assert start.step == 0 < reached["step"] < end.step
-    assert end.seconds >= 9 > reached["seconds"]
+    (end,) = _curve(run, "autoregressive")
+    assert 0 < reached["step"] < end.step
+    assert end.seconds >= 6 > reached["seconds"]
 
 
 def _has_members(group: int) -> bool:
