@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..kernels.canvas_step import FREE
 from ..kernels.entropy_bound import entropy_bound
 from .config import SamplerConfig
-
-FREE = -1  # value of an unpinned position
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..kernels.canvas_step import FREE
 from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
 from .config import SamplerConfig
 from .consensus import likenesses
 from .denoiser import Denoiser
 from .engine import CanvasRequest, CanvasResult, Engine, EngineLimits
-from .sampler import FREE
 from .tokenizer import TranslationTokenizer
 from .verifier import mean_log_probabilities
 

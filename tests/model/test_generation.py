@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from surtitle.kernels.canvas_step import FREE
 from surtitle.model.canvas import canvas_tokens
 from surtitle.model.config import SamplerConfig
 from surtitle.model.denoiser import Denoiser
 from surtitle.model.generation import Generation, generate
-from surtitle.model.sampler import FREE, EntropyBoundSampler
+from surtitle.model.sampler import EntropyBoundSampler
 
 VOCABULARY, CANVAS, PAD = 512, 32, 0
 NEVER = (511,)  # an end mark that these weights do not write

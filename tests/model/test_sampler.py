@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from surtitle.kernels.canvas_step import FREE
 from surtitle.model.config import SamplerConfig
-from surtitle.model.sampler import FREE, CanvasState, EntropyBoundSampler, finalize
+from surtitle.model.sampler import CanvasState, EntropyBoundSampler, finalize
 
 VOCABULARY = 8
 SURE = 200.0  # a score that leaves no entropy at any temperature
