@@ -97,14 +97,21 @@ class FlatLayers:
         The keys of prompt tokens are written into the arena before a canvas reads them. In the last
         layer nothing else is computed for prompts: nobody reads it.
         """
-        angles = {
-            kind: (cosine[batch.positions], sine[batch.positions])
-            for kind, (cosine, sine) in self._angles.items()
-        }
+        angles = {kind: self._turned(kind, batch) for kind in self._angles}
         for index, layer in enumerate(self._layers):
             is_last = index == len(self._layers) - 1
             x = self._layer(x, layer, angles[layer.kind], batch, arena.layer(index), is_last)
         return x
+
+    def one(self, index: int, x: Tensor, batch: FlatBatch, arena: KVArena) -> Tensor:
+        """One layer alone, for benchmarks; x as in `forward`, returns [T, D]."""
+        layer = self._layers[index]
+        angles = self._turned(layer.kind, batch)
+        return self._layer(x, layer, angles, batch, arena.layer(index), is_last=False)
+
+    def _turned(self, kind: str, batch: FlatBatch) -> tuple[Tensor, Tensor]:
+        cosine, sine = self._angles[kind]
+        return cosine[batch.positions], sine[batch.positions]
 
     def _layer(
         self,

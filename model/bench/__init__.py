@@ -26,8 +26,9 @@ from ...kernels.bench.measure import measure_ceilings
 from ..denoising_step import StepOptions
 from ..errors import CheckpointError
 from ..installed import find_model
-from .engine import CASES, Line, Setup
+from .engine import CASES
 from .models import CONFIGS, load, random_model
+from .setup import Line, Setup
 from .streams import StreamsLine, search, warm_up
 from .transformers_peer import TransformersPeer
 

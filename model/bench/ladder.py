@@ -42,8 +42,8 @@ def steps(folder: Path, is_toy: bool) -> dict[str, tuple[list[str], int]]:
 
     return {
         "tests": (tests, 110),
-        "kernels": ([*kernels, *(["--toy"] if is_toy else [])], 200),
-        "engine": ([*engine, *size, "--peer", *out("engine")], 100),
+        "kernels": ([*kernels, *(["--toy"] if is_toy else [])], 170),
+        "engine": ([*engine, *size, "--peer", *out("engine")], 130),
         "engine-fp8": ([*engine, *size, "--fp8", *out("engine-fp8")], 40),
         "streams": ([*streams, *size, *short, *out("streams")], 50),
         "streams-fp8": ([*streams, *size, *short, "--fp8", *out("streams-fp8")], 40),

@@ -12,7 +12,7 @@ import torch
 
 from ..config import SamplerConfig
 from ..engine import CanvasRequest, Engine, EngineLimits
-from .engine import NEVER_SETTLED, Setup
+from .setup import NEVER_SETTLED, Setup
 
 LIMITS_MS = (300, 500, 1000)
 MOST_STREAMS = 1024

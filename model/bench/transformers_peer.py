@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -55,6 +56,17 @@ class TransformersPeer:
         with torch.inference_mode():
             made = self._peer.generate(prompts.to(self._device), generation_config=config)
         return made.sequences
+
+    def layer(self, index: int, n: int, canvas: int) -> Callable[[Tensor], Tensor]:
+        """A decoder layer over [n, canvas, D], without a prompt."""
+        decoder = self._peer.model.decoder
+        kind = self._peer.config.text_config.layer_types[index]
+        weight = decoder.embed_tokens.weight
+        positions = torch.arange(canvas, device=weight.device).expand(n, -1)
+        angles = decoder.rotary_emb(weight[:1], positions, kind)
+        layer = decoder.layers[index]
+        # A copy: the layer multiplies what it returns in place.
+        return lambda x: layer(x.clone(), position_embeddings=angles, attention_mask=None)
 
 
 def _transformers(module: str = "") -> Any:
