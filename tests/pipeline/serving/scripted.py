@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 from surtitle.pipeline.config import ServerConfig
@@ -200,3 +202,16 @@ async def _serve(scenario: Scenario, config: ServerConfig, store: Store, pages: 
             recognizer.gate.set()
             server.should_exit = True
             await serving
+
+
+def finals(messages: list[Message]) -> dict[str, str]:
+    return {m["language"]: m["text"] for m in messages if m["type"] == "caption" and m["is_final"]}
+
+
+async def refused(connection: ClientConnection) -> tuple[str, str]:
+    """The error that a connection ends with: its code and message."""
+    message = (await read_until(connection, "error"))[-1]
+    with pytest.raises(ConnectionClosed):
+        await asyncio.wait_for(connection.recv(), 5)
+    assert connection.close_code == 1008
+    return message["code"], message["message"]
