@@ -213,7 +213,7 @@ class DenoisingStep:
                 prefix_starts=layout.keys_starts[:count].to(torch.int32),
                 prefix_tokens=layout.keys[:count].to(torch.int32),
                 causal=(nth >= shape.rows) & (not self._config.bidirectional_prompt),
-                longest=shape.longest if count > shape.rows else shape.length,
+                longest=shape.longest,
             )
 
         starts = layout.starts.to(torch.int32)
