@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 Engine = Literal["auto", "whisper", "sphinx"]
-SubtitleFormat = Literal["srt", "vtt", "ass"]
+SubtitleFormat = Literal["srt", "vtt", "ass", "ttml"]
 SUBTITLE_FORMATS: tuple[SubtitleFormat, ...] = get_args(SubtitleFormat)
 
 

@@ -1,4 +1,4 @@
-"""The final captions of a session -> SubRip, WebVTT, plain text or JSON (pure)."""
+"""The final captions of a session -> SubRip, WebVTT, TTML, plain text or JSON (pure)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from ..subtitles import bilingual_cues, source_cues, translated_cues
 from ..tokens import tokenize
 from .store import StoredSession
 
-TranscriptFormat = Literal["srt", "vtt", "txt", "json"]
+TranscriptFormat = Literal["srt", "vtt", "ttml", "txt", "json"]
 TRANSCRIPT_FORMATS: tuple[TranscriptFormat, ...] = get_args(TranscriptFormat)
 MEDIA_TYPES: dict[TranscriptFormat, str] = {
     "srt": "application/x-subrip; charset=utf-8",
     "vtt": "text/vtt",
+    "ttml": "application/ttml+xml",
     "txt": "text/plain",
     "json": "application/json",
 }
@@ -73,7 +74,7 @@ def transcript(
             )
         case "txt":
             return _plain_text(shown, languages)
-        case "srt" | "vtt":
+        case "srt" | "vtt" | "ttml":
             return subtitle_text(_cues(session, captions, languages), transcript_format)
 
 

@@ -1,4 +1,4 @@
-"""Cues -> SubRip, WebVTT and ASS files. A file is there whole or not at all."""
+"""Cues -> SubRip, WebVTT, ASS and TTML files. A file is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pysubs2 import Color, SSAEvent, SSAFile, SSAStyle
 from ..config import SubtitleFormat
 from ..cues import Cue, TextBlock
 from ..errors import OutputError
+from .ttml import ttml_text
 
 MAX_ASS_MS = 10 * 3600 * 1000  # its clock has one digit for the hour
 
@@ -22,7 +24,8 @@ MAX_ASS_MS = 10 * 3600 * 1000  # its clock has one digit for the hour
 # for ASS tags in any format.
 _ASS_MARKUP = str.maketrans("{}\\", "()/")
 _SUBRIP_TAG = re.compile(r"<(?=\s*[/A-Za-z])")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# Controls, lone surrogates, noncharacters: a broken translator may write them, XML forbids them.
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
 
 # Sizes are in pixels of this picture; players scale it to theirs.
 _ASS_INFO = {"PlayResX": "1920", "PlayResY": "1080"}
@@ -49,7 +52,9 @@ _ASS_STYLES = {
 def write_subtitles(cues: Sequence[Cue], path: Path, subtitle_format: SubtitleFormat) -> None:
     """Write the file in one step, over an older one if there is one. Raises OutputError."""
     if subtitle_format == "ass" and cues and cues[-1].end_ms >= MAX_ASS_MS:
-        raise OutputError(f"{path}: ASS ends at 10 hours, and this is longer; write srt or vtt")
+        raise OutputError(
+            f"{path}: ASS ends at 10 hours, and this is longer; choose another format"
+        )
     text = subtitle_text(cues, subtitle_format)
     try:
         # Windows wrote the first SubRip files, and some players still want its line ends.
@@ -60,6 +65,9 @@ def write_subtitles(cues: Sequence[Cue], path: Path, subtitle_format: SubtitleFo
 
 def subtitle_text(cues: Sequence[Cue], subtitle_format: SubtitleFormat) -> str:
     """The text of a subtitle file."""
+    cues = [_clean(cue) for cue in cues]
+    if subtitle_format == "ttml":
+        return ttml_text(cues)
     file = SSAFile()
     file.info |= _ASS_INFO
     file.styles = _ASS_STYLES
@@ -67,6 +75,16 @@ def subtitle_text(cues: Sequence[Cue], subtitle_format: SubtitleFormat) -> str:
         SSAEvent(cue.start_ms, cue.end_ms, _cue_text(cue, subtitle_format)) for cue in cues
     ]
     return file.to_string(subtitle_format, header_notice="")  # only ASS has a header
+
+
+def _clean(cue: Cue) -> Cue:
+    """Each line is one line, and what is blank is gone."""
+    blocks: list[TextBlock] = []
+    for block in cue.blocks:
+        lines = (_NO_TEXT.sub(" ", line).strip() for line in block.lines)
+        if shown := tuple(filter(None, lines)):
+            blocks.append(replace(block, lines=shown))
+    return replace(cue, blocks=tuple(blocks))
 
 
 def _cue_text(cue: Cue, subtitle_format: SubtitleFormat) -> str:
@@ -77,8 +95,7 @@ def _cue_text(cue: Cue, subtitle_format: SubtitleFormat) -> str:
 
 
 def _block_text(block: TextBlock, subtitle_format: SubtitleFormat) -> str:
-    lines = (_CONTROLS.sub(" ", line).strip() for line in block.lines)
-    return r"\N".join(_escaped(line, subtitle_format) for line in lines if line)
+    return r"\N".join(_escaped(line, subtitle_format) for line in block.lines)
 
 
 def _escaped(line: str, subtitle_format: SubtitleFormat) -> str:
@@ -93,8 +110,7 @@ def _escaped(line: str, subtitle_format: SubtitleFormat) -> str:
 def _write_atomically(path: Path, text: str, newline: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        # A lone surrogate, from a broken translator, becomes "?" and not an error.
-        with partial.open("w", encoding="utf-8", errors="replace", newline=newline) as file:
+        with partial.open("w", encoding="utf-8", newline=newline) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -9,6 +9,7 @@ from surtitle.pipeline.errors import RefusedError
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.serving.store import StoredSession
 from surtitle.pipeline.serving.transcript import (
+    TRANSCRIPT_FORMATS,
     TranscriptFormat,
     parse_format,
     parse_languages,
@@ -35,7 +36,7 @@ def written(transcript_format: TranscriptFormat, *languages: str) -> str:
     return transcript(SESSION, CAPTIONS, transcript_format, languages)
 
 
-@pytest.mark.parametrize("transcript_format", ["srt", "vtt"])
+@pytest.mark.parametrize("transcript_format", ["srt", "vtt", "ttml"])
 def test_subtitles_of_one_language(transcript_format: TranscriptFormat) -> None:
     text = written(transcript_format, "es")
     cues = pysubs2.SSAFile.from_string(text, format_=transcript_format)
@@ -83,7 +84,7 @@ def test_json_tells_all_that_is_known() -> None:
     ]
 
 
-@pytest.mark.parametrize("transcript_format", ["srt", "vtt", "txt", "json"])
+@pytest.mark.parametrize("transcript_format", TRANSCRIPT_FORMATS)
 def test_a_session_without_a_word(transcript_format: TranscriptFormat) -> None:
     transcript(SESSION, [], transcript_format, ("en",))
     transcript(SESSION, [final(0, "en", "", 0, 0)], transcript_format, ("en",))
@@ -107,5 +108,5 @@ def test_languages_that_cannot_be_had(text: str, code: str) -> None:
 
 
 def test_a_format_that_is_not_known() -> None:
-    with pytest.raises(RefusedError, match="format must be srt, vtt, txt, json, got 'ass'"):
+    with pytest.raises(RefusedError, match="format must be srt, vtt, ttml, txt, json, got 'ass'"):
         parse_format("ass")

@@ -33,6 +33,7 @@ HOSTILE = [
     "Dialogue: 0",
     "我们去港口。",
 ]
+SINGLE_CUE: tuple[SubtitleFormat, ...] = ("srt", "vtt", "ass")  # TTML has a region per language
 NEAREST = str.maketrans("{}\\", "()/")  # what stands for markup in the file
 
 
@@ -62,7 +63,7 @@ def test_cues_survive_a_round_trip(subtitle_format: SubtitleFormat) -> None:
     ]
 
 
-@pytest.mark.parametrize("subtitle_format", SUBTITLE_FORMATS)
+@pytest.mark.parametrize("subtitle_format", SINGLE_CUE)
 @pytest.mark.parametrize("line", HOSTILE)
 def test_text_is_never_markup(line: str, subtitle_format: SubtitleFormat) -> None:
     cues = [cue(0, 1000, line, "second"), cue(2000, 3000, "after")]
@@ -75,14 +76,20 @@ def test_text_is_never_markup(line: str, subtitle_format: SubtitleFormat) -> Non
 
 @pytest.mark.parametrize("subtitle_format", SUBTITLE_FORMATS)
 def test_a_line_stays_one_line(subtitle_format: SubtitleFormat) -> None:
-    text = subtitle_text([cue(0, 1000, "a\n\nb\r\x00c", " ", "d")], subtitle_format)
+    text = subtitle_text([cue(0, 1000, "a\n\nb\r\x00c\ud800\uffff", " ", "d")], subtitle_format)
     assert [shown for _, _, shown in read(text, subtitle_format)] == ["a b c\nd"]
 
 
-@pytest.mark.parametrize("subtitle_format", SUBTITLE_FORMATS)
+@pytest.mark.parametrize("subtitle_format", SINGLE_CUE)
 def test_both_languages_stand_in_one_cue(subtitle_format: SubtitleFormat) -> None:
     text = subtitle_text([bilingual(0, 1000, "It rains.", "Llueve.")], subtitle_format)
     assert [shown for _, _, shown in read(text, subtitle_format)] == ["It rains.\nLlueve."]
+
+
+@pytest.mark.parametrize("subtitle_format", SUBTITLE_FORMATS)
+def test_a_language_that_says_nothing_leaves_no_line(subtitle_format: SubtitleFormat) -> None:
+    text = subtitle_text([bilingual(0, 1000, " ", "Llueve.")], subtitle_format)
+    assert [shown for _, _, shown in read(text, subtitle_format)] == ["Llueve."]
 
 
 def test_ass_has_a_style_for_the_upper_language() -> None:
