@@ -83,6 +83,9 @@ def test_a_publisher_that_leaves_before_it_started_leaves_the_room_free(tmp_path
             await publisher.send(json.dumps(START))
             assert (await read(viewer))["is_live"]
             publisher.transport.abort()
+            # Until the server has noticed, of which uvicorn tells nobody.
+            while len(served.server.server_state.connections) > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
             served.recognizer.may_start.set()
             assert not (await read_until(viewer, "snapshot"))[-1]["is_live"]
             _, answer = await served.publish()
