@@ -57,19 +57,13 @@ def reference(
     heads: Heads,
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    split = qkv.view(len(qkv), heads.width // heads.size, heads.size)
-    q, k = split[:, : heads.queries], split[:, heads.queries : heads.queries + heads.groups]
-    v = split[:, -heads.groups :]
-    cosine, sine = (x[:, None] for x in angles)  # [T, 1, K]
-
-    def turned(x: Tensor, weight: Tensor) -> Tensor:
-        x = (_normalized(x, eps) * weight.float()).to(qkv.dtype)
-        first, second = x.chunk(2, dim=-1)
-        return x * cosine + torch.cat([-second, first], dim=-1) * sine
-
-    return turned(q, q_weight), turned(k, k_weight), _normalized(v, eps).to(qkv.dtype)
-
-
-def _normalized(x: Tensor, eps: float) -> Tensor:
-    x = x.float()
-    return x * torch.pow(x.pow(2).mean(dim=-1, keepdim=True) + eps, -0.5)
+    """Queries and keys are turned together: on a CPU, each operation costs its call."""
+    split = qkv.view(len(qkv), heads.width // heads.size, heads.size).float()
+    normed = split * torch.pow(split.pow(2).mean(dim=-1, keepdim=True) + eps, -0.5)
+    gains = (q_weight.expand(heads.queries, -1), k_weight.expand(heads.groups, -1))
+    x = (normed[:, : heads.queries + heads.groups] * torch.cat(gains).float()).to(qkv.dtype)
+    first, second = x.chunk(2, dim=-1)
+    cosine, sine = (half[:, None, : heads.size // 2] for half in angles)  # [T, 1, K / 2]
+    turned = torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
+    q, k = turned.split([heads.queries, heads.groups], dim=1)
+    return q, k, normed[:, -heads.groups :].to(qkv.dtype)
