@@ -39,6 +39,7 @@ class Layer(nn.Module):
         self.encoder_layer_scalar: Tensor
         self.register_buffer("layer_scalar", torch.ones(1))
         self.register_buffer("encoder_layer_scalar", torch.ones(1))
+        self.dropout = nn.Dropout(0.0)  # of both branches; set by training
         self.routing: tuple[Tensor, Tensor] | None = None  # read by the balance loss in training
 
     def forward(
@@ -51,14 +52,14 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """One layer over x [B, N, D]; see Attention for the rest."""
         attended, kv = self.self_attn(self.input_layernorm(x), angles, prefix, mask)
-        x = x + self.post_attention_layernorm(attended)
+        x = x + self.dropout(self.post_attention_layernorm(attended))
         dense = self.post_feedforward_layernorm_1(self.mlp(self.pre_feedforward_layernorm(x)))
         flat = x.flatten(0, 1)  # [T, D]
         weights, experts, probabilities = self.router(flat)
         self.routing = (experts, probabilities) if self.training else None
         sparse = self.experts(self.pre_feedforward_layernorm_2(flat), weights, experts)
         sparse = self.post_feedforward_layernorm_2(sparse).view_as(x)
-        x = x + self.post_feedforward_layernorm(dense + sparse)
+        x = x + self.dropout(self.post_feedforward_layernorm(dense + sparse))
         return x * scalar, kv
 
 
@@ -88,7 +89,14 @@ class Denoiser(nn.Module):
         self.layers = nn.ModuleList(Layer(config, kind) for kind in config.layer_types)
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_conditioning = SelfConditioning(config)
+        self.dropout = nn.Dropout(0.0)  # of the embeddings
         self.set_frequencies()
+
+    def set_dropout(self, share: float) -> None:
+        """What training drops of the embeddings and of every branch (JMLR 15:1929); 0 at first."""
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = share
 
     def set_frequencies(self, device: str | None = None) -> None:
         """(Re)compute the rotary frequencies: they are not stored in checkpoints."""
@@ -121,7 +129,7 @@ class Denoiser(nn.Module):
             SLIDING: causal_mask(positions, keys, self.config.sliding_window, mutual_end),
             FULL: causal_mask(positions, keys, None, mutual_end),
         }
-        x = self.embed(tokens)
+        x = self.dropout(self.embed(tokens))
         angles = self._angles(positions, x.dtype)
         written: list[tuple[Tensor, Tensor]] = []
         for i, layer in enumerate(self.layers):
@@ -147,7 +155,7 @@ class Denoiser(nn.Module):
         positions = cache.lengths[:, None] + torch.arange(canvas.shape[1], device=canvas.device)
         window = self.config.sliding_window
         masks = {k: canvas_mask(cache, canvas.shape[1], k, window) for k in (SLIDING, FULL)}
-        embedded = self.embed(canvas)
+        embedded = self.dropout(self.embed(canvas))
         x = self.self_conditioning(
             embedded, torch.zeros_like(embedded) if expected is None else expected
         )

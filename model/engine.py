@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.canvas_step import FREE
+from .allocation import keep_freed_memory
 from .config import SamplerConfig
 from .denoiser import Denoiser
 from .denoising_step import DenoisingStep, RecordedSteps, RowStates, StepOptions
@@ -107,6 +108,8 @@ class Engine:
         self.config, self.sampler = model.config, sampler
         weight = model.embed_tokens.weight
         self._device, self._generator = weight.device, generator
+        if not weight.is_cuda:
+            keep_freed_memory()
         self._buckets = weight.is_cuda if buckets is None else buckets
         if self._buckets and limits.step_tokens > BUCKETS[-1]:
             raise ValueError(f"step_tokens may be {BUCKETS[-1]} at most, got {limits.step_tokens}")

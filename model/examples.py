@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from .corpus import Pair
-from .spelling import spoken
-from .tokenizer import TranslationTokenizer
+from .spelling import joint, spoken
+from .tokenizer import Direction, TranslationTokenizer
 
 MAX_TOKENS = 64  # of a prompt, and of an answer
+JOINED_SHARE = 0.1  # of the pairs that get the next one behind them
 SHARD_PAIRS = 50_000  # tokenized at a time, so that memory does not grow with the corpus
 
 
@@ -41,10 +42,30 @@ def endless(
 
 
 def varied(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
-    """The pairs, half of the sources as a recognizer delivers them."""
+    """The pairs as live captions meet them: half of the sources as a recognizer delivers them, and
+    some sentences in one breath with the next."""
     return [
-        replace(pair, source=spoken(pair.source)) if rng.random() < 0.5 else pair for pair in pairs
+        replace(pair, source=spoken(pair.source)) if rng.random() < 0.5 else pair
+        for pair in _joined(pairs, rng)
     ]
+
+
+def _joined(pairs: Sequence[Pair], rng: random.Random) -> Iterator[Pair]:
+    waiting: dict[Direction, Pair] = {}  # for the next pair of their direction
+    for pair in pairs:
+        direction = pair.direction
+        if pair.draft:
+            yield pair
+        elif direction in waiting:
+            first = waiting.pop(direction)
+            source = joint(direction[0]).join((first.source, pair.source))
+            target = joint(direction[1]).join((first.target, pair.target))
+            yield Pair(source, target, direction)
+        elif rng.random() < JOINED_SHARE:
+            waiting[direction] = pair
+        else:
+            yield pair
+    yield from waiting.values()
 
 
 def examples(pairs: Sequence[Pair], tokenizer: TranslationTokenizer) -> list[Example]:

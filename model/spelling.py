@@ -32,3 +32,8 @@ def written(text: str, language: str) -> str:
     if first and first[0] in _OPENERS.get(language, "").split():
         return f"¿{text}?" if language == "es" else f"{text}?"
     return f"{text}."
+
+
+def joint(language: str) -> str:
+    """What stands between two sentences."""
+    return "" if language in ("ja", "zh") else " "

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from ..allocation import keep_freed_memory
 from ..corpus import Corpus, Pair, read_monolingual
 from ..denoiser import Denoiser
 from ..distillation import Unit, distill, units
@@ -135,6 +136,7 @@ _teacher: list[Any] = []  # of a child process: sent once, not with every chunk
 def _begin(*teacher: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers to Ctrl-C
     torch.set_num_threads(1)
+    keep_freed_memory()
     _teacher[:] = teacher
 
 

@@ -18,6 +18,7 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from ..allocation import keep_freed_memory
 from ..corpus import Pair
 from ..denoiser import Denoiser, Layer
 from ..examples import endless
@@ -25,7 +26,7 @@ from ..losses import autoregressive_loss, diffusion_loss
 from ..muon import Muon
 from ..tokenizer import TranslationTokenizer
 from .display import Display
-from .settings import Settings
+from .settings import DROPOUT, Settings
 from .validation import Point, Validator, save, validations_without_gain
 
 SYNC_SECONDS = 30  # between the averages of the workers, and the checkpoints
@@ -196,6 +197,7 @@ class _Lead:
 
 def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
     settings, stage = work.settings, work.stage
+    keep_freed_memory()
     if settings.processes > 1:
         method = f"file://{(settings.run / f'{stage}.rendezvous').resolve()}"
         dist.init_process_group(
@@ -214,6 +216,7 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
         lead.begin()
     if settings.compile:
         _compile(model)
+    model.set_dropout(DROPOUT[stage])
     model.train()
     seed = 1 + 1000 * progress.step + rank
     generator = torch.Generator().manual_seed(seed)

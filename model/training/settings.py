@@ -10,6 +10,7 @@ from ..tokenizer import Direction
 
 STAGES = ("autoregressive", "distill", "diffusion", "export")
 SHARES = {"autoregressive": 0.3, "distill": 0.2, "diffusion": 0.5}  # of the training time
+DROPOUT = {"autoregressive": 0.2, "diffusion": 0.1}  # the noise of the canvas does the rest
 PEAK_LR = {"autoregressive": 3e-3, "diffusion": 2.5e-3}
 FINE_TUNING_LR = 1e-3
 
