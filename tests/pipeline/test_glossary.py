@@ -1,8 +1,12 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from surtitle.pipeline.config import ANY_LANGUAGE, Term
 from surtitle.pipeline.glossary import contains, parse_terms, required
 
+TERMS = json.loads((Path(__file__).parents[1] / "terms.json").read_text(encoding="utf-8"))
 FILE = """
 # names
 Tatiana
@@ -19,7 +23,7 @@ def test_terms_of_a_file() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["harbor =", "= puerto", "harbor = es: puerto;"])
+@pytest.mark.parametrize("line", TERMS["bad"])
 def test_a_bad_line_is_named(line: str) -> None:
     with pytest.raises(ValueError, match="line 2"):
         parse_terms("Tatiana\n" + line)

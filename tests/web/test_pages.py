@@ -291,6 +291,29 @@ def test_the_speaker_s_page_says_when_it_listens_and_what_it_cannot(
     assert len(server.audio) / 2 > server.start_s * server.starts[0]["sample_rate_hz"]
 
 
+def test_the_speaker_s_terms_are_sent_once_they_can_be_read(
+    server: FakeServer, open_page: Open, screenshots: Path
+) -> None:
+    page = open_page("/capture", permissions=["microphone"])
+    page.get_by_text("Spanish").wait_for()
+    terms, problem = page.locator("[name=terms]"), page.locator("#terms-problem")
+    terms.fill("Tatiana\nharbor =")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("Line 2 must be TERM or TERM = TRANSLATION").wait_for()
+    assert terms.evaluate("field => field === document.activeElement")
+    page.screenshot(path=screenshots / "capture-terms.png", full_page=True)
+    terms.fill("Tatiana\nharbor = es: puerto; de: Hafen")
+    assert problem.is_hidden()
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("Live", exact=True).wait_for()
+    assert terms.is_disabled()
+    (start,) = server.starts
+    assert start["terms"] == [
+        {"source": "Tatiana", "targets": {}},
+        {"source": "harbor", "targets": {"es": "puerto"}},
+    ]
+
+
 def test_the_speaker_s_page_resumes_a_session(server: FakeServer, open_page: Open) -> None:
     page = open_page("/capture", permissions=["microphone"])
     page.get_by_text("Spanish").wait_for()

@@ -3,6 +3,7 @@ import { socketAddress, tokenOf } from "../overlay/connection.js";
 import { CaptionBlock, CaptionLog } from "../overlay/view.js";
 import { Publisher } from "./publisher.js";
 import { microphones, openSound, SoundError } from "./sound.js";
+import { readTerms } from "./terms.js";
 
 const QUIET_PEAK = 0.004; // about -48 dB: below speech, above the noise of a muted line
 const QUIET_AFTER_MS = 4000;
@@ -27,6 +28,9 @@ form.addEventListener("submit", (event) => {
   start();
 });
 form.addEventListener("input", showViewAddress);
+form.elements.terms.addEventListener("input", ({ target }) => {
+  if (!byId("terms-problem").hidden) showTermsProblem(readTerms(target.value, []).problem);
+});
 byId("stop").addEventListener("click", stop);
 addEventListener("hashchange", () => location.reload());
 navigator.mediaDevices?.addEventListener("devicechange", showMicrophones);
@@ -35,6 +39,9 @@ showViewAddress();
 
 async function start() {
   const settings = new FormData(form); // before the fields are disabled, which empties them
+  const { terms, problem } = readTerms(settings.get("terms"), settings.getAll("targets"));
+  showTermsProblem(problem);
+  if (problem !== null) return form.elements.terms.focus();
   setRunning(true);
   warnings.clear();
   lost = 0;
@@ -57,7 +64,7 @@ async function start() {
       },
     });
     lastSoundAt = performance.now();
-    publisher = publish(settings, sound.sampleRate);
+    publisher = publish(settings, terms, sound.sampleRate);
     running = { publisher, sound };
     publisher.open();
     showMicrophones(); // their names are known now
@@ -69,7 +76,7 @@ async function start() {
   }
 }
 
-function publish(settings, sampleRate) {
+function publish(settings, terms, sampleRate) {
   return new Publisher({
     address: socketAddress(document.baseURI, "v1/publish"),
     token,
@@ -80,6 +87,7 @@ function publish(settings, sampleRate) {
       mode: settings.get("mode"),
       sample_rate_hz: sampleRate,
       codec: "pcm_s16le",
+      terms,
     },
     onMessage: hear,
     onState: showState,
@@ -136,7 +144,7 @@ function showState(name, reason) {
 function setRunning(isRunning) {
   byId("start").disabled = isRunning;
   byId("stop").disabled = !isRunning;
-  for (const field of form.querySelectorAll("input, select")) field.disabled = isRunning;
+  for (const field of form.querySelectorAll("input, select, textarea")) field.disabled = isRunning;
 }
 
 function schedule() {
@@ -167,6 +175,12 @@ function warn(about, text) {
   const all = [...warnings.values()].join(" ");
   if (byId("warning").textContent !== all) byId("warning").textContent = all;
   byId("warning").hidden = all === "";
+}
+
+function showTermsProblem(problem) {
+  byId("terms-problem").textContent = problem ?? "";
+  byId("terms-problem").hidden = problem === null;
+  form.elements.terms.setAttribute("aria-invalid", problem !== null);
 }
 
 function showBlocks(languages) {

@@ -1,5 +1,7 @@
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.glossary import read_terms
 from surtitle.pipeline.sources.file import read_audio
 
-SAMPLE = Path(__file__).parents[3] / "samples" / "harbor.flac"
+ROOT = Path(__file__).parents[3]
+SAMPLE = ROOT / "samples" / "harbor.flac"
+TERMS = json.loads((ROOT / "tests" / "terms.json").read_text(encoding="utf-8"))  # the page's too
 
 
 def test_a_recording_is_sent_as_it_is_at_its_pace() -> None:
@@ -46,12 +50,10 @@ def test_no_server_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "127.0.0.1:9 cannot be reached" in error and "Traceback" not in error
 
 
-def test_the_glossary_is_sent_for_the_languages_wanted(tmp_path: Path) -> None:
-    terms = tmp_path / "terms"
-    terms.write_text("harbor = es: puerto; de: Hafen\nTarifa\nferry = ferry")
-    config = LiveConfig("en", ("es", "fr"), terms=read_terms(terms))
-    assert start_message("main", config)["terms"] == [
-        {"source": "harbor", "targets": {"es": "puerto"}},
-        {"source": "Tarifa", "targets": {}},
-        {"source": "ferry", "targets": {"es": "ferry", "fr": "ferry"}},
-    ]
+@pytest.mark.parametrize("case", TERMS["good"], ids=lambda case: repr(case["text"]))
+def test_the_glossary_is_sent_for_the_languages_wanted(
+    case: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "terms").write_text(case["text"], encoding="utf-8", newline="")
+    config = LiveConfig("en", tuple(TERMS["targets"]), terms=read_terms(tmp_path / "terms"))
+    assert start_message("main", config)["terms"] == case["terms"]
