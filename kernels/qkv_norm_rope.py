@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .dispatch import use_triton
@@ -59,7 +60,7 @@ def reference(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Queries and keys are turned together: on a CPU, each operation costs its call."""
     split = qkv.view(len(qkv), heads.width // heads.size, heads.size).float()
-    normed = split * torch.pow(split.pow(2).mean(dim=-1, keepdim=True) + eps, -0.5)
+    normed = F.rms_norm(split, (heads.size,), eps=eps)
     gains = (q_weight.expand(heads.queries, -1), k_weight.expand(heads.groups, -1))
     x = (normed[:, : heads.queries + heads.groups] * torch.cat(gains).float()).to(qkv.dtype)
     first, second = x.chunk(2, dim=-1)
