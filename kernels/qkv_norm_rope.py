@@ -66,5 +66,5 @@ def reference(
     first, second = x.chunk(2, dim=-1)
     cosine, sine = (half[:, None, : heads.size // 2] for half in angles)  # [T, 1, K / 2]
     turned = torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
-    q, k = turned.split([heads.queries, heads.groups], dim=1)
-    return q, k, normed[:, -heads.groups :].to(qkv.dtype)
+    values = normed[:, -heads.groups :].to(qkv.dtype)
+    return turned[:, : heads.queries], turned[:, heads.queries :], values
