@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import statistics
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from ..config import SamplerConfig, load_sampler_config, save_sampler_config
 from ..corpus import Corpus, Pair
 from ..denoiser import Denoiser
 from ..evaluation import Scores, evaluate
+from ..latency import Latency, measure_latency, processor, timed_sentences
 from ..spelling import spoken
 from ..tokenizer import Direction, TranslationTokenizer
 from ..translation import Request, Translations
@@ -30,7 +28,6 @@ from .validation import best_path, read_curve, sample
 
 MAX_LINES = 1000  # that are scored of a direction
 MAX_LINES_IN_ALL = 4000
-TIMED_SENTENCES, TIMED_WORDS = 20, 15  # sentences, of about so many words
 CANDIDATES = 1, 4
 
 
@@ -40,13 +37,6 @@ class Row:
     source: str  # "written" or "spoken"
     candidates: int
     scores: Scores
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    candidates: int
-    median_ms: float
-    p90_ms: float
 
 
 def export(
@@ -81,8 +71,9 @@ def export(
             f"BLEU {row.scores.bleu:.1f}, chrF {row.scores.chrf:.1f} on {row.scores.lines} lines"
         )
         rows.append(row)
-    timed = _timed_pairs(corpus.dev)
-    latencies = [_time(translations, timed, candidates) for candidates in CANDIDATES]
+    direction = settings.directions[0]
+    timed = timed_sentences([pair.source for pair in corpus.dev if pair.direction == direction])
+    latencies = {count: _time(translations, timed, direction, count) for count in CANDIDATES}
     parts = [
         _title(model, settings, folder, sampler),
         _scores(rows),
@@ -114,23 +105,13 @@ def _score(
             yield Row(direction, name, candidates, scores)
 
 
-def _timed_pairs(dev: Sequence[Pair]) -> list[Pair]:
-    def distance(pair: Pair) -> int:
-        return abs(len(pair.source.split()) - TIMED_WORDS)
+def _time(
+    translations: Translations, texts: Sequence[str], direction: Direction, candidates: int
+) -> Latency:
+    def translate(text: str) -> None:
+        translations.translate([Request(text, *direction, candidates=candidates)])
 
-    return sorted(dev, key=distance)[:TIMED_SENTENCES]
-
-
-def _time(translations: Translations, pairs: Sequence[Pair], candidates: int) -> Latency:
-    """One sentence after the other, as somebody types them."""
-    times: list[float] = []
-    for pair in (pairs[0], *pairs):
-        started = time.perf_counter()
-        request = Request(pair.source, *pair.direction, candidates=candidates)
-        translations.translate([request])
-        times.append(1000 * (time.perf_counter() - started))
-    times = sorted(times[1:])  # the first warms up
-    return Latency(candidates, statistics.median(times), times[int(0.9 * (len(times) - 1))])
+    return measure_latency(translate, texts)
 
 
 def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerConfig) -> str:
@@ -182,16 +163,17 @@ def _scores(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _speed(latencies: Sequence[Latency], timed: Sequence[Pair]) -> str:
-    words = [len(pair.source.split()) for pair in timed]
+def _speed(latencies: dict[int, Latency], timed: Sequence[str]) -> str:
+    words = [len(text.split()) for text in timed]
     rows = [
-        f"| {one.candidates} | {one.median_ms:.0f} ms ({one.p90_ms:.0f}) |" for one in latencies
+        f"| {count} | {one.median_ms:.0f} ms ({one.p90_ms:.0f}) |"
+        for count, one in latencies.items()
     ]
     lines = [
         "## How fast it is",
         "",
         f"One sentence of {min(words)} to {max(words)} words by itself, {len(timed)} of them: the",
-        f"median, and in brackets what 90 % stay below. {_hardware()},",
+        f"median, and in brackets what 90 % stay below. {processor()},",
         f"{torch.get_num_threads()} threads, float32, {_today()}.",
         "",
         "| candidates | time |",
@@ -245,15 +227,6 @@ def _data(settings: Settings) -> str:
         lines += [f"It started from the model {settings.start_from.name}, of which this holds:", ""]
         lines += [before or "TO BE WRITTEN, as above: that model's folder does not say.", ""]
     return "\n".join(lines)
-
-
-def _hardware() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        name = text.partition("model name\t: ")[2].partition("\n")[0]
-    except OSError:
-        name = ""
-    return name or platform.processor() or platform.machine()
 
 
 def _today() -> str:
