@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lzma
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -58,6 +58,27 @@ def read_folder(folder: Path, directions: Sequence[Direction]) -> Corpus:
         corpus.train.extend(train)
         corpus.dev.extend(dev)
     return corpus
+
+
+def read_dev_sets(folder: Path, direction: Direction) -> dict[str, list[Pair]]:
+    """What is there to measure a direction with, by name: Tatoeba, MASSIVE (commands, whose texts
+    come in lower case without punctuation) and FLORES (`flores200-dev/dev.tsv.xz`).
+
+    Raises TrainingError where there is nothing.
+    """
+    commands = _Commands(folder / "massive" / "massive.train-dev.tsv.xz")
+    news = _Columns(folder / "flores200-dev" / "dev.tsv.xz")
+    sets = {
+        "tatoeba": _tatoeba(folder, direction, "dev"),
+        "massive": commands.pairs(direction, "dev"),
+        "flores": news.pairs(direction),
+    }
+    if not any(sets.values()):
+        raise TrainingError(
+            f"{folder} has no dev set of {'-'.join(direction)}: neither tatoeba-en-*, massive nor "
+            "flores200-dev with these languages"
+        )
+    return {name: pairs for name, pairs in sets.items() if pairs}
 
 
 def read_own(path: Path, dev_path: Path | None, direction: Direction) -> Corpus:
@@ -146,8 +167,8 @@ def _tatoeba(folder: Path, direction: Direction, part: str) -> list[Pair]:
     return [Pair(row[1], row[0], direction) for row in rows]
 
 
-class _Commands:
-    """Spoken commands (MASSIVE) with the targets written properly: they come in lower case."""
+class _Columns:
+    """Text with a header that names a column per language; none where there is no such file."""
 
     def __init__(self, path: Path) -> None:
         header, *lines = _lines(path) if path.exists() else [""]
@@ -155,14 +176,25 @@ class _Commands:
         self.languages = [column for column in columns if len(column) == 2 and column != "id"]
         self._rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
 
-    def pairs(self, direction: Direction, part: str) -> list[Pair]:
+    def pairs(self, direction: Direction, part: str | None = None) -> list[Pair]:
+        """Of one partition, where there are several."""
         source, target = direction
         if source not in self.languages or target not in self.languages:
             return []
         return [
-            Pair(row[source], written(row[target], target), direction)
+            Pair(row[source], row[target], direction)
             for row in self._rows
-            if row["partition"] == part
+            if row.get("partition") == part
+        ]
+
+
+class _Commands(_Columns):
+    """Spoken commands (MASSIVE) with the targets written properly: they come in lower case."""
+
+    def pairs(self, direction: Direction, part: str | None = None) -> list[Pair]:
+        return [
+            replace(pair, target=written(pair.target, direction[1]))
+            for pair in super().pairs(direction, part)
         ]
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .spelling import joint
+
 MAX_REPEATS = 3  # of one word in a row; more is a loop
+COMMON_WORDS = 60  # of a language that tell it from another
 _BLEU_TOKENIZERS = {"ja": "char", "zh": "zh"}  # 13a, the usual one, parts words at spaces
 
 
@@ -54,6 +58,32 @@ def sentence_chrf(answer: str, reference: str) -> float:
     from sacrebleu.metrics.chrf import CHRF
 
     return CHRF().sentence_score(answer, [reference]).score
+
+
+class LanguageCheck:
+    """Whether an answer is in the target language, by the most frequent words of both (of Chinese
+    and Japanese, characters): a rough count, which sees few words of a short answer."""
+
+    def __init__(
+        self, sources: Iterable[str], references: Iterable[str], source: str, target: str
+    ) -> None:
+        wanted, unwanted = _common(references, target), _common(sources, source)
+        self._source, self._target = source, target
+        self._wanted, self._unwanted = wanted - unwanted, unwanted - wanted
+
+    def is_wrong(self, answer: str) -> bool:
+        """Whether it has more frequent words of the source language than of its own."""
+        unwanted = sum(word in self._unwanted for word in _words(answer, self._source))
+        return unwanted > sum(word in self._wanted for word in _words(answer, self._target))
+
+
+def _common(texts: Iterable[str], language: str) -> set[str]:
+    counts = Counter(word for text in texts for word in _words(text, language))
+    return {word for word, _ in counts.most_common(COMMON_WORDS)}
+
+
+def _words(text: str, language: str) -> list[str]:
+    return re.findall(r"\w+" if joint(language) else r"[^\W\x00-\x7f]", text.lower())
 
 
 def _loops(text: str) -> bool:

@@ -6,6 +6,7 @@ import pytest
 from surtitle.model.corpus import (
     Pair,
     hold_out,
+    read_dev_sets,
     read_folder,
     read_monolingual,
     read_own,
@@ -52,6 +53,20 @@ def test_directions_without_english_come_from_the_commands(data: Path) -> None:
 def test_a_direction_without_text_is_named_with_those_that_have_some(data: Path) -> None:
     with pytest.raises(TrainingError, match=r"no text .* en-xx; it has en with de, en with es, en"):
         read_folder(data, [EN_ES, ("en", "xx")])
+
+
+def test_dev_sets_of_a_direction(data: Path) -> None:
+    (data / "flores200-dev").mkdir()
+    with lzma.open(data / "flores200-dev" / "dev.tsv.xz", "wt", encoding="utf-8") as file:
+        file.write("en\tes\nGood day.\tBuenos días.\n")
+    assert read_dev_sets(data, EN_ES) == {
+        "tatoeba": [Pair("Hello.", "Hola.", EN_ES)],
+        "massive": [Pair("go on", "Sigue.", EN_ES)],
+        "flores": [Pair("Good day.", "Buenos días.", EN_ES)],
+    }
+    assert read_dev_sets(data, DE_ES) == {"massive": [Pair("weiter", "Sigue.", DE_ES)]}
+    with pytest.raises(TrainingError, match="no dev set of en-xx"):
+        read_dev_sets(data, ("en", "xx"))
 
 
 def test_monolingual_text_is_of_all_files_in_that_language(data: Path) -> None:
