@@ -126,7 +126,10 @@ def repeats(text: str) -> bool:
 
 @torch.inference_mode()
 def translate_greedily(
-    model: Denoiser, tokenizer: TranslationTokenizer, requests: Sequence[Request]
+    model: Denoiser,
+    tokenizer: TranslationTokenizer,
+    requests: Sequence[Request],
+    max_tokens: int = MAX_TOKENS,
 ) -> list[Answer]:
     """One answer per request, token by token; empty where no end mark came in time."""
     prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
@@ -134,13 +137,15 @@ def translate_greedily(
     answers = [Answer("", -torch.inf)] * len(prompts)
     for start in range(0, len(order), BATCH_ROWS):
         rows = order[start : start + BATCH_ROWS]
-        decoded = _decode(model, [prompts[i] for i in rows])
+        decoded = _decode(model, [prompts[i] for i in rows], max_tokens)
         for i, (ids, confidence) in zip(rows, decoded, strict=True):
             answers[i] = Answer(tokenizer.decode(ids), confidence)
     return answers
 
 
-def _decode(model: Denoiser, prompts: Sequence[list[int]]) -> list[tuple[list[int], float]]:
+def _decode(
+    model: Denoiser, prompts: Sequence[list[int]], max_tokens: int
+) -> list[tuple[list[int], float]]:
     """Token ids without the end mark, and the mean log-probability of them and of it."""
     config = model.config
     tokens = pad(prompts, config.pad_token_id)
@@ -150,7 +155,7 @@ def _decode(model: Denoiser, prompts: Sequence[list[int]]) -> list[tuple[list[in
     alive = torch.arange(len(prompts))
     answers: list[list[int]] = [[] for _ in prompts]
     total = torch.zeros(len(prompts))
-    for _ in range(MAX_TOKENS):
+    for _ in range(max_tokens):
         logits = model.logits(last)
         best = logits.argmax(dim=-1)
         total[alive] += logits.amax(dim=-1) - logits.logsumexp(dim=-1)

@@ -7,3 +7,7 @@ class CheckpointError(Exception):
 
 class TrainingError(Exception):
     """Text that cannot be trained on, or a model that it does not fit; shown to the user as is."""
+
+
+class PeerError(Exception):
+    """Another translator, which ours is compared with, failed."""

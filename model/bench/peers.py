@@ -1,0 +1,89 @@
+"""Who takes part in the comparison of quality: the model, its teacher, and Apertium."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..canvas import MAX_CANVAS
+from ..config import load_sampler_config
+from ..distillation import translate_greedily
+from ..errors import PeerError
+from ..tokenizer import Direction, TranslationTokenizer
+from ..translation import Request, Translations
+from ..verifier import load_verifier
+from ..weights import load_model
+
+_ISO_639_3 = dict(de="deu", en="eng", es="spa", fr="fra", it="ita", pt="por", ja="jpn", zh="zho")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """`translate` takes all lines at once: with one line, it does what somebody waits for."""
+
+    name: str
+    translate: Callable[[Sequence[str]], list[str]]
+
+
+def contestants(folder: Path, direction: Direction, candidates: Sequence[int]) -> list[Contestant]:
+    """All that can be had on this machine. Raises CheckpointError, PeerError."""
+    own = list(_own(folder, direction, candidates))
+    apertium = find_apertium(direction)
+    return [*own, apertium] if apertium else own
+
+
+def _own(folder: Path, direction: Direction, candidates: Sequence[int]) -> Iterator[Contestant]:
+    """The model on the CPU, as `surtitle translate` runs it there; and its verifier, which is the
+    autoregressive teacher, as a translator that takes the likeliest token each time."""
+    tokenizer = TranslationTokenizer.load(folder)
+    model, sampler = load_model(folder), load_sampler_config(folder)
+    verifier = load_verifier(folder, torch.float32, "cpu")
+    for count in candidates:
+        translations = Translations(model, tokenizer, sampler, verifier=verifier)
+
+        def denoise(
+            texts: Sequence[str], count: int = count, at: Translations = translations
+        ) -> list[str]:
+            requests = [Request(text, *direction, candidates=count) for text in texts]
+            return [answer.text for answer in at.translate(requests)]
+
+        yield Contestant(f"surtitle, {count} candidate{'s' * (count > 1)}", denoise)
+    if verifier is not None:
+
+        def decode(texts: Sequence[str]) -> list[str]:
+            requests = [Request(text, *direction) for text in texts]
+            answers = translate_greedily(verifier, tokenizer, requests, max_tokens=MAX_CANVAS)
+            return [answer.text for answer in answers]
+
+        yield Contestant("autoregressive teacher, greedy", decode)
+
+
+def find_apertium(direction: Direction) -> Contestant | None:
+    """The rule-based translator, if it is installed and knows the direction."""
+    program = shutil.which("apertium")
+    mode = "-".join(_ISO_639_3.get(language, "") for language in direction)
+    if program is None or mode not in _run([program, "-l"]).split():
+        return None
+
+    def translate(texts: Sequence[str]) -> list[str]:
+        # An empty line ends a sentence: else words would move from line to line.
+        output = _run([program, "-u", mode], "".join(f"{text}\n\n" for text in texts))
+        lines = output.split("\n")
+        if len(lines) != 2 * len(texts) + 1:
+            raise PeerError(f"apertium {mode} made {len(lines) - 1} lines of {2 * len(texts)}")
+        return [" ".join(line.split()) for line in lines[:-1:2]]
+
+    return Contestant(_run([program, "-V"]).strip(), translate)
+
+
+def _run(command: list[str], text: str = "") -> str:
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise PeerError(f"{' '.join(command)} failed: {error}") from error
+    return done.stdout.decode("utf-8")
