@@ -1,4 +1,4 @@
-"""`surtitle bench kernels|engine|streams`: its speed beside peers and beside what could be.
+"""`surtitle bench kernels|engine|streams|quality`: beside peers and beside what could be.
 
 The full-size model needs no download: `--random-weights` fills its shapes on the card. Random
 weights show speed alone: neither quality, nor how many steps real text needs, nor how unevenly it
@@ -8,12 +8,9 @@ visits the experts. So the number of steps is given, and every figure names it.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -28,6 +25,8 @@ from ..errors import CheckpointError
 from ..installed import find_model
 from .engine import CASES
 from .models import CONFIGS, load, random_model
+from .quality import main as compare_quality
+from .report import report
 from .setup import Line, Setup
 from .streams import StreamsLine, search, warm_up
 from .transformers_peer import TransformersPeer
@@ -38,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv[:1] == ["kernels"]:
         time_kernels(argv[1:])
         return 0
+    if argv[:1] == ["quality"]:
+        return compare_quality(argv[1:])
     arguments = _parser().parse_args(argv)
     torch.manual_seed(0)
     host = Host(
@@ -73,16 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "copy_bytes_per_s": ceilings.copy,
         "product_flop_per_s": ceilings.product,
     }
-    out = cast("Path | None", arguments.out)
-    with out.open("w", encoding="utf-8") if out else nullcontext() as file:
-        print(" ".join(f"{key}: {value}" for key, value in about.items()))
-        if file:
-            file.write(json.dumps(about) + "\n")
-        for line in _lines(setup, arguments):
-            print(line, flush=True)
-            if file:
-                file.write(json.dumps(asdict(line)) + "\n")
-                file.flush()
+    report(about, _lines(setup, arguments), arguments.out)
     return 0
 
 
@@ -99,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surtitle bench", description=__doc__)
     benches = parser.add_subparsers(required=True, dest="bench", metavar="BENCH")
     benches.add_parser("kernels", help="the kernels of the model", add_help=False)
+    benches.add_parser("quality", help="translations, beside other translators", add_help=False)
     engine = benches.add_parser("engine", help="steps, refreshes and throughput")
     engine.add_argument("--cases", default=",".join(CASES), help="default: %(default)s")
     streams = benches.add_parser("streams", help="how many live streams at which latency")
