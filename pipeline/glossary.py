@@ -19,7 +19,7 @@ _TARGET = re.compile(r"(?:([a-z]{2})\s*:\s*)?(.+)")
 def read_terms(path: Path) -> tuple[Term, ...]:
     """The terms of a file. Raises OSError, and ValueError naming the file and the line."""
     try:
-        return parse_terms(path.read_text(encoding="utf-8"))
+        return parse_terms(path.read_text(encoding="utf-8-sig"))  # Notepad begins with a mark
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from surtitle.pipeline.config import ANY_LANGUAGE, Term
-from surtitle.pipeline.glossary import contains, parse_terms, required
+from surtitle.pipeline.glossary import contains, parse_terms, read_terms, required
 
 TERMS = json.loads((Path(__file__).parents[1] / "terms.json").read_text(encoding="utf-8"))
 FILE = """
@@ -27,6 +27,11 @@ def test_terms_of_a_file() -> None:
 def test_a_bad_line_is_named(line: str) -> None:
     with pytest.raises(ValueError, match="line 2"):
         parse_terms("Tatiana\n" + line)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_term(tmp_path: Path) -> None:
+    (tmp_path / "terms.txt").write_text("Tatiana\nharbor = puerto", encoding="utf-8-sig")
+    assert [term.source for term in read_terms(tmp_path / "terms.txt")] == ["Tatiana", "harbor"]
 
 
 def test_only_terms_in_the_text_are_required() -> None:
