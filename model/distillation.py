@@ -14,19 +14,16 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
-
-import torch
+from typing import NamedTuple
 
 from .corpus import Pair
 from .denoiser import Denoiser
 from .evaluation import sentence_chrf
-from .examples import pad
+from .greedy import decode_greedily
 from .tokenizer import Direction, TranslationTokenizer
 from .translation import Request
 
 MAX_TOKENS = 64
-BATCH_ROWS = 256
 CLOSE_CHRF = 55.0  # to people's translation
 SURE = -0.3  # mean log-probability of an answer's tokens; on the dev set such have chrF 67
 MIN_CUT_WORDS = 5  # sentences that are cut into beginnings
@@ -124,7 +121,6 @@ def repeats(text: str) -> bool:
     )
 
 
-@torch.inference_mode()
 def translate_greedily(
     model: Denoiser,
     tokenizer: TranslationTokenizer,
@@ -133,43 +129,5 @@ def translate_greedily(
 ) -> list[Answer]:
     """One answer per request, token by token; empty where no end mark came in time."""
     prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    answers = [Answer("", -torch.inf)] * len(prompts)
-    for start in range(0, len(order), BATCH_ROWS):
-        rows = order[start : start + BATCH_ROWS]
-        decoded = _decode(model, [prompts[i] for i in rows], max_tokens)
-        for i, (ids, confidence) in zip(rows, decoded, strict=True):
-            answers[i] = Answer(tokenizer.decode(ids), confidence)
-    return answers
-
-
-def _decode(
-    model: Denoiser, prompts: Sequence[list[int]], max_tokens: int
-) -> list[tuple[list[int], float]]:
-    """Token ids without the end mark, and the mean log-probability of them and of it."""
-    config = model.config
-    tokens = pad(prompts, config.pad_token_id)
-    lengths = torch.tensor([len(p) for p in prompts])
-    hidden, cache = model.encode(tokens, mask=torch.arange(tokens.shape[1]) < lengths[:, None])
-    last = hidden[torch.arange(len(prompts)), lengths - 1]
-    alive = torch.arange(len(prompts))
-    answers: list[list[int]] = [[] for _ in prompts]
-    total = torch.zeros(len(prompts))
-    for _ in range(max_tokens):
-        logits = model.logits(last)
-        best = logits.argmax(dim=-1)
-        total[alive] += logits.amax(dim=-1) - logits.logsumexp(dim=-1)
-        going = ~torch.isin(best, torch.tensor(config.eos_token_ids))
-        best, alive, cache = best[going], alive[going], cache.select(going)
-        if not len(alive):
-            break
-        rows = cast("list[int]", alive.tolist())
-        for row, token in zip(rows, cast("list[int]", best.tolist()), strict=True):
-            answers[row].append(token)
-        hidden, cache = model.encode(best[:, None], cache=cache)
-        last = hidden[:, 0]
-    for row in cast("list[int]", alive.tolist()):  # no end in sight
-        answers[row] = []
-    totals = cast("list[float]", total.tolist())
-    means = [score / (len(ids) + 1) for score, ids in zip(totals, answers, strict=True)]
-    return list(zip(answers, means, strict=True))
+    decoded = decode_greedily(model, prompts, max_tokens)
+    return [Answer(tokenizer.decode(one.tokens), one.confidence) for one in decoded]

@@ -17,6 +17,7 @@ from .consensus import likenesses
 from .denoiser import Denoiser
 from .denoising_step import StepOptions
 from .engine import CanvasRequest, CanvasResult, Engine, EngineLimits
+from .greedy import decode_greedily
 from .tokenizer import TranslationTokenizer
 from .verifier import mean_log_probabilities
 
@@ -24,7 +25,7 @@ from .verifier import mean_log_probabilities
 ON_CPU = StepOptions(top_tokens=8)
 WARM_STEPS = 4  # at most, from a draft
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
-LIKENESS_WEIGHT = 2.0  # beside the mean log-probability of a token; chosen on half of the dev set
+LIKENESS_WEIGHT = 4.0  # beside the mean log-probability of a token; chosen on a part of the dev set
 _WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
 
 MAX_PLACES = 64  # where an expression may stand
@@ -37,9 +38,10 @@ class Request(NamedTuple):
     `draft` is what seems right of the translation of an earlier state of the text: denoising starts
     from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
-    `required` expressions. Of several `candidates` the one is taken that agrees most with the
-    others (consensus.py) and is likely for the verifier, if there is one (verifier.py). Revisions
-    of one text have the same `key`: what they begin with is encoded once.
+    `required` expressions. Of several `candidates`, and one more that the verifier writes, if there
+    is one (verifier.py), that one is taken which agrees most with the others (consensus.py) and is
+    likely for the verifier. Revisions of one text have the same `key`: what they begin with is
+    encoded once.
     """
 
     text: str
@@ -102,6 +104,8 @@ class Translations:
         self._random = random.Random(seed)
         self._numbers = 0
         self._waiting: dict[int, _Waiting] = {}
+        self._unwritten: dict[int, Request] = {}  # those that the verifier has yet to answer
+        self._written: dict[int, str] = {}  # its answers, by the numbers of the requests
 
     @property
     def is_idle(self) -> bool:
@@ -110,12 +114,15 @@ class Translations:
     def add(self, request: Request) -> int:
         """Begin with a request; its number is that of its answer."""
         self._numbers += 1
-        course = self._course(request)
-        self._ask(_Waiting(self._numbers, course, next(course), []))
-        return self._numbers
+        number, course = self._numbers, self._course(self._numbers, request)
+        if request.candidates > 1 and self._verifier is not None:
+            self._unwritten[number] = request
+        self._ask(_Waiting(number, course, next(course), []))
+        return number
 
     def step(self) -> list[tuple[int, Answer]]:
         """One denoising step for all requests; the numbers and answers of those that it ends."""
+        self._write()
         answers: list[tuple[int, Answer]] = []
         for result in self._engine.step():
             waiting = self._waiting[result.ticket]
@@ -151,10 +158,30 @@ class Translations:
     def _ask(self, waiting: _Waiting) -> None:
         self._waiting[self._engine.add(waiting.asked)] = waiting
 
-    def _course(self, request: Request) -> _Course:
+    def _write(self) -> None:
+        """The verifier's own answers to all that have come since the last step."""
+        if not self._unwritten:
+            return
+        assert self._verifier is not None, "nothing else is put there"
+        requests = list(self._unwritten.values())
+        prompts = [self._prompt(request) for request in requests]
+        decoded = decode_greedily(
+            self._verifier,
+            prompts,
+            canvas_tokens(max(map(len, prompts))),
+            [self._tokens(request.pinned) for request in requests],
+        )
+        for number, request, one in zip(self._unwritten, requests, decoded, strict=True):
+            if one.tokens:
+                self._written[number] = self._text(request, one.tokens)
+        self._unwritten.clear()
+
+    def _course(self, number: int, request: Request) -> _Course:
         """All candidates, the best of them, and what is required put into it."""
         results = yield self._canvas(request)
         texts = [self._text(request, result.tokens) for result in results]
+        if number in self._written:
+            texts.append(self._written.pop(number))
         answer = Answer(self._best(request, texts), max(result.steps for result in results))
         for expression in request.required:
             if not contains(answer.text, expression):

@@ -9,6 +9,7 @@ import surtitle.model.translation as translation
 from surtitle.model.config import load_sampler_config
 from surtitle.model.consensus import likenesses
 from surtitle.model.denoiser import Denoiser
+from surtitle.model.greedy import decode_greedily
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Answer, Request, Translations
 from surtitle.model.verifier import load_verifier, mean_log_probabilities
@@ -113,6 +114,26 @@ def test_the_verifier_has_a_say(model: Denoiser, tokenizer: TranslationTokenizer
     chosen = Translations(model, tokenizer, config, verifier=verifier)._best(request, texts)
     assert chosen == texts[1]
     assert Translations(model, tokenizer, config)._best(request, texts) == texts[0]  # both alike
+
+
+def test_the_verifier_writes_a_candidate_that_goes_on_from_what_is_pinned(
+    model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
+    assert verifier is not None
+    texts: list[list[str]] = []
+    monkeypatch.setattr(
+        Translations, "_best", lambda _, request, found: texts.append(found) or found[-1]
+    )
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
+    prompt = tokenizer.prompt("my brother has bought a new car", "en", "es")
+    (own,) = decode_greedily(verifier, [prompt], 40)
+    free = Request("my brother has bought a new car", "en", "es", candidates=2)
+    pinned = free._replace(pinned="Una casa muy vieja")
+    found = translations.translate([free, pinned, free._replace(candidates=1)])
+    assert found[0].text == tokenizer.decode(own.tokens)
+    assert found[1].text.startswith("Una casa muy vieja")
+    assert sorted(map(len, texts)) == [1, 3, 3]
 
 
 def test_the_mean_log_probability_is_that_of_one_pass(
