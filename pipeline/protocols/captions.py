@@ -23,6 +23,7 @@ MAX_TERMS, MAX_TERM_CHARS = 500, 100
 
 _ROOM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SEQUENCE = re.compile(r"[0-9]{1,15}")
+_JOINERS = dict.fromkeys((0x200C, 0x200D))  # invisible, and needed to write Persian and Hindi
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,8 @@ def _term(value: object) -> Term:
 def _is_expression(value: object) -> bool:
     return (
         isinstance(value, str)
-        and value.isprintable()  # half a surrogate pair could not be sent on
+        # Half a surrogate pair could not be sent on.
+        and value.translate(_JOINERS).isprintable()
         and 0 < len(value.strip()) <= MAX_TERM_CHARS
     )
 

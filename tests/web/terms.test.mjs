@@ -25,6 +25,7 @@ test("what the server would refuse is named here", () => {
   const named = (text) => readTerms(text, ["es"]).problem;
   assert.match(named(`a = ${"😀".repeat(101)}`), /^Line 1 has a text of more than 100 characters/);
   assert.equal(named("😀".repeat(100)), null);
+  assert.equal(named("book = کتاب\u200cها"), null);
   for (const invisible of ["\t", "\u00a0", "\u200b", "\ud800", "\u2066"]) {
     assert.match(named(`old${invisible}town`), /^Line 1 has an invisible character/);
   }

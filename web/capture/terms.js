@@ -9,7 +9,8 @@ const MOST_TERMS = 500; // the protocol's limits
 const MOST_CHARS = 100;
 const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 const TRANSLATION = /^(?:([a-z]{2})\s*:\s*)?(.+)$/;
-const INVISIBLE = /(?! )[\p{C}\p{Z}]/u; // the server takes no space but the ordinary one
+// As the server: no space but the ordinary one; Persian and Hindi are written with the two joiners.
+const INVISIBLE = /(?![ \u200c\u200d])[\p{C}\p{Z}]/u;
 
 /** Return the protocol's terms for some target languages, and what is wrong in words, or null. */
 export function readTerms(text, targets) {

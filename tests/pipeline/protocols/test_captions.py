@@ -123,6 +123,13 @@ def test_a_wrong_start_is_told_what_is_wrong(change: dict[str, Any], message: st
     assert caught.value.code == "bad_request"
 
 
+def test_a_term_may_have_the_joiners_of_persian() -> None:
+    terms = [{"source": "books", "targets": {"fa": "کتاب\u200cها"}}]
+    start = protocol.parse_start(json.dumps(START | {"terms": terms}))
+    assert isinstance(start, protocol.Start)
+    assert start.config.terms == (Term("books", {"fa": "کتاب\u200cها"}),)
+
+
 @pytest.mark.parametrize("message", ["", "{", "[]", "null", "[" * 100_000, b"\0\0"])
 def test_what_is_no_message(message: str | bytes) -> None:
     with pytest.raises(RefusedError, match="message must be"):
