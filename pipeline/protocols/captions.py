@@ -23,7 +23,7 @@ MAX_TERMS, MAX_TERM_CHARS = 500, 100
 
 _ROOM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SEQUENCE = re.compile(r"[0-9]{1,15}")
-_JOINERS = dict.fromkeys((0x200C, 0x200D))  # invisible, and needed to write Persian and Hindi
+_JOINERS = {0x200C: None, 0x200D: None}  # invisible, and needed to write Persian and Hindi
 
 
 @dataclass(frozen=True, slots=True)
