@@ -143,7 +143,8 @@ def _refreshes(streams: int, seconds: float, vocabulary: int) -> list[_Refresh]:
     rng = random.Random(streams)
     found: list[_Refresh] = []
     for stream in range(streams):
-        at_s, revision, tokens = rng.random(), rng.randrange(REVISIONS), list[int]()
+        at_s = rng.uniform(0, min(1, seconds))  # each asks at least once
+        revision, tokens = rng.randrange(REVISIONS), list[int]()
         while at_s < seconds:
             if revision % REVISIONS == 0 or not tokens:
                 least = PROMPT - REVISIONS * GROWTH

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from surtitle.kernels.bench.measure import Ceilings
-from surtitle.model.bench import floor, ladder, main, models
+from surtitle.model.bench import floor, ladder, main, models, streams
 
 TOY = ["--random-weights", "--config", "toy"]
 H200 = Ceilings(copy=4.3e12, product=790e12)
@@ -88,3 +88,8 @@ def test_the_ladder_runs_from_a_checkout_without_an_installation() -> None:
         [sys.executable, "-I", "-S", ladder.__file__, "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0 and "FOLDER" in done.stdout
+
+
+def test_every_stream_of_a_short_trial_asks() -> None:
+    for count in range(1, 20):
+        assert len(streams._refreshes(count, 0.2, 100)) >= count
