@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from .denoiser import Denoiser
+from .examples import pad
 from .weights import load_model
 
 FOLDER = "verifier"  # inside a model's folder: a checkpoint folder with the same vocabulary
@@ -30,12 +31,11 @@ def mean_log_probabilities(
     model: Denoiser, prompt: Sequence[int], answers: Sequence[Sequence[int]]
 ) -> list[float]:
     """Of the tokens of each answer, which includes its end mark, given the prompt; in nats."""
-    device, pad = model.embed_tokens.weight.device, model.config.pad_token_id
+    device = model.embed_tokens.weight.device
     rows = [[*prompt, *answer] for answer in answers]
-    length = max(map(len, rows))
-    tokens = torch.tensor([[*row, *[pad] * (length - len(row))] for row in rows], device=device)
+    tokens = pad(rows, model.config.pad_token_id).to(device)
     ends = torch.tensor([len(row) for row in rows], device=device)[:, None]
-    position = torch.arange(length, device=device)
+    position = torch.arange(tokens.shape[1], device=device)
     starts = torch.full((len(rows),), len(prompt), device=device)
     hidden, _ = model.encode(tokens[:, :-1], mask=position[:-1] < ends - 1, prompt_tokens=starts)
     first = len(prompt) - 1
