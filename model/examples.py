@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from .corpus import Pair
+from .lexicon import read_lexicon
 from .spelling import joint, spoken
 from .tokenizer import Direction, TranslationTokenizer
 
 MAX_TOKENS = 64  # of a prompt, and of an answer
+RENAMED_SHARE = 0.6  # of the pairs that get other names, numbers, dates and times if they have any
 JOINED_SHARE = 0.1  # of the pairs that get the next one behind them
 SHARD_PAIRS = 50_000  # tokenized at a time, so that memory does not grow with the corpus
 
@@ -42,12 +44,19 @@ def endless(
 
 
 def varied(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
-    """The pairs as live captions meet them: half of the sources as a recognizer delivers them, and
-    some sentences in one breath with the next."""
+    """The pairs as live captions meet them: with all sorts of names and numbers, half of the
+    sources as a recognizer delivers them, and some sentences in one breath with the next."""
     return [
         replace(pair, source=spoken(pair.source)) if rng.random() < 0.5 else pair
-        for pair in _joined(pairs, rng)
+        for pair in _joined([_renamed(pair, rng) for pair in pairs], rng)
     ]
+
+
+def _renamed(pair: Pair, rng: random.Random) -> Pair:
+    lexicon = read_lexicon(pair.direction)
+    if lexicon is None or rng.random() >= RENAMED_SHARE:
+        return pair
+    return lexicon.vary(pair, rng)
 
 
 def _joined(pairs: Sequence[Pair], rng: random.Random) -> Iterator[Pair]:

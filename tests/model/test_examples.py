@@ -57,6 +57,12 @@ def test_some_sentences_come_in_one_breath_with_the_next_of_their_direction() ->
         assert re.findall(r"\d+", pair.source) == re.findall(r"\d+", pair.target)
 
 
+def test_some_names_are_replaced() -> None:
+    toms = [Pair("Tom ran.", "Tom corrió.", ("en", "es"))] * 100
+    found = varied(toms, random.Random(0))
+    assert 30 < sum("Tom" not in pair.target for pair in found) < 80
+
+
 def test_a_draft_keeps_its_sentence_to_itself() -> None:
     drafts = [replace(pair, draft="Frase") for pair in PAIRS]
     assert len(varied(drafts, random.Random(0))) == len(drafts)

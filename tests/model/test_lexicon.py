@@ -1,0 +1,115 @@
+import random
+import re
+
+import pytest
+
+from surtitle.model.corpus import Pair
+from surtitle.model.lexicon import Lexicon, read_lexicon
+from surtitle.model.tokenizer import Direction
+
+
+def lexicon(direction: Direction = ("en", "es")) -> Lexicon:
+    found = read_lexicon(direction)
+    assert found is not None
+    return found
+
+
+def variants(source: str, target: str, draft: str = "", count: int = 40) -> list[Pair]:
+    pair, rng = Pair(source, target, ("en", "es"), draft), random.Random(0)
+    return [lexicon().vary(pair, rng) for _ in range(count)]
+
+
+def names(pairs: list[Pair], source: str, target: str) -> list[tuple[str, str]]:
+    """What stands at the star of two patterns."""
+    found: list[tuple[str, str]] = []
+    for pair in pairs:
+        ours, theirs = (
+            re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), text)
+            for pattern, text in ((source, pair.source), (target, pair.target))
+        )
+        assert ours and theirs, pair
+        found.append((ours[1], theirs[1]))
+    return found
+
+
+def test_a_name_is_replaced_on_both_sides_by_known_and_invented_ones() -> None:
+    found = names(
+        variants("I saw Tom's dog.", "Vi al perro de Tom."), "I saw *'s dog.", "Vi al perro de *."
+    )
+    assert all(ours == theirs for ours, theirs in found)
+    assert len(set(found)) > 30
+    listed = {name for name, _ in lexicon().forms["man"][0]}
+    assert 5 < sum(ours not in listed for ours, _ in found) < 25
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "kind"),
+    [
+        ("We flew to *.", "Volamos a *.", "city"),
+        ("Come on *.", "Ven el *.", "weekday"),
+        ("I have * books.", "Tengo * libros.", "count"),
+        ("I was born in *.", "Nací en *.", "year"),
+    ],
+)
+def test_a_term_becomes_another_of_its_kind(source: str, target: str, kind: str) -> None:
+    terms = [term for form in lexicon().forms[kind] for term in form]
+    ours, theirs = terms[0]
+    found = names(variants(source.replace("*", ours), target.replace("*", theirs)), source, target)
+    assert set(found) <= set(terms)
+    assert len(set(found)) > 4
+
+
+def test_the_longest_term_counts_and_what_it_brought_stays() -> None:
+    found = names(
+        variants("The bus leaves at half past six.", "El bus sale a las seis y media."),
+        "The bus leaves *.",
+        "El bus sale *.",
+    )
+    times = [term for form in lexicon().forms["at a time"] for term in form]
+    assert set(found) <= set(times)
+
+
+def test_a_date_keeps_the_order_of_its_language() -> None:
+    (pair,) = variants("It was on May 5.", "Fue el 5 de mayo.", count=1)
+    assert re.fullmatch(r"Fue el \d+ de [a-z]+\.", pair.target)
+    assert pair.target != "Fue el 5 de mayo."
+
+
+def test_a_capital_at_the_beginning_stays() -> None:
+    for pair in variants("Two of us came.", "Dos de nosotros vinieron."):
+        assert not pair.source[0].islower()
+        assert not pair.target[0].islower()
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("Tom is here.", "Él está aquí."),
+        ("Tom asked if Tom could come.", "Tom preguntó si podía venir."),
+        ("Tom came.", "Tom vino, Tom."),
+        ("March on!", "¡Adelante!"),
+        ("The tomcat sleeps.", "El Tom duerme."),
+    ],
+)
+def test_what_is_not_there_once_on_both_sides_stays(source: str, target: str) -> None:
+    assert set(variants(source, target)) == {Pair(source, target, ("en", "es"))}
+
+
+def test_a_draft_gets_the_same_name() -> None:
+    for pair in variants("Mary sleeps", "Mary duerme", "Mary"):
+        assert pair.target == f"{pair.draft} duerme"
+        assert pair.source == f"{pair.draft} sleeps"
+
+
+def test_the_list_serves_the_other_direction_too() -> None:
+    pair = Pair("Vivo en Londres.", "I live in London.", ("es", "en"))
+    varied = lexicon(("es", "en")).vary(pair, random.Random(1))
+    place = varied.target.removeprefix("I live in ").removesuffix(".")
+    assert varied.source != pair.source
+    assert (place, varied.source.removeprefix("Vivo en ").removesuffix(".")) in {
+        term for form in lexicon().forms["city"] for term in form
+    }
+
+
+def test_a_direction_without_a_list_has_none() -> None:
+    assert read_lexicon(("en", "xx")) is None
