@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +21,7 @@ from ..serving.server import CaptionServer, listen, open_server
 from ..serving.store import Store, default_store
 from ..sources.microphone import Microphone, list_devices
 from ..translators import Translator, open_translator
-from .options import add_recognizer_options, add_translator_options
+from .options import add_recognizer_options, add_terms_option, add_translator_options
 from .publish import start_message
 from .terminal import TerminalView, run_until_interrupted
 
@@ -42,7 +41,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
-    parser.add_argument("--terms", type=Path, metavar="FILE", help="glossary, as for subtitle")
+    add_terms_option(parser)
     parser.add_argument("--device", metavar="NAME", help="a microphone's number or name")
     parser.add_argument("--list-devices", action="store_true", help="list the microphones")
     parser.add_argument("--port", type=int, default=8765, help="of the overlay; default: 8765")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def add_recognizer_options(parser: argparse.ArgumentParser) -> None:
@@ -24,4 +25,13 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
         default="embedded",
         metavar="MODEL",
         help="a name of `surtitle models`, or a checkpoint's folder; default: embedded",
+    )
+
+
+def add_terms_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--terms",
+        type=Path,
+        metavar="FILE",
+        help="glossary: TERM or TERM = TRANSLATION, one a line",
     )

@@ -17,6 +17,7 @@ from ..config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig
 from ..glossary import read_terms
 from ..sources.file import read_audio
 from .listen import add_room_options
+from .options import add_terms_option
 from .terminal import TerminalView, run_until_interrupted
 
 LOCAL = "http://127.0.0.1:8765"
@@ -35,7 +36,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
-    parser.add_argument("--terms", type=Path, metavar="FILE", help="glossary, as for subtitle")
+    add_terms_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -23,7 +23,7 @@ from ..glossary import read_terms
 from ..recognizers import Recognizer
 from ..sources.file import probe_duration_ms
 from ..translators import Translator, open_translator
-from .options import add_recognizer_options, add_translator_options
+from .options import add_recognizer_options, add_terms_option, add_translator_options
 
 
 def add_to(commands: Any) -> None:
@@ -54,12 +54,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--force", action="store_true", help="redo what is finished")
     parser.add_argument("--report", action="store_true", help="list what breaks the style guide")
     add_recognizer_options(parser)
-    parser.add_argument(
-        "--terms",
-        type=Path,
-        metavar="FILE",
-        help="glossary: TERM or TERM = TRANSLATION, one a line",
-    )
+    add_terms_option(parser)
     add_translator_options(parser)
     parser.set_defaults(run=run)
 

@@ -13,8 +13,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..config import FILE_CANDIDATES
 from ..events import TranslationRequest
+from ..glossary import read_terms, required
 from ..translators import open_translator, translate
-from .options import add_translator_options
+from .options import add_terms_option, add_translator_options
 
 BATCH_LINES = 256  # read before any is written; sorted by length inside, so that padding is rare
 
@@ -27,13 +28,20 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--to", dest="target", required=True, metavar="LANG", help="for example es")
+    add_terms_option(parser)
     add_translator_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    try:
+        terms = read_terms(arguments.terms) if arguments.terms else ()
+    except (ValueError, OSError) as error:
+        print(f"surtitle translate: {error}", file=sys.stderr)
+        return 2
+    source, target = arguments.source, arguments.target
     translator = open_translator(arguments.translator, arguments.checkpoint)
-    translator.check(arguments.source, arguments.target)
+    translator.check(source, target)
     columns = SpinnerColumn(), TextColumn("{task.completed} lines"), TimeElapsedColumn()
     console = Console(stderr=True)
     # Where the translations go to the same terminal, they are progress enough.
@@ -43,7 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
         candidates = 1 if sys.stdin.isatty() else FILE_CANDIDATES  # somebody waits, or nobody
         for lines in _batches(sys.stdin):
             requests = [
-                TranslationRequest(line, arguments.source, arguments.target, candidates=candidates)
+                TranslationRequest(
+                    line,
+                    source,
+                    target,
+                    required=required(line, terms, target),
+                    candidates=candidates,
+                )
                 for line in lines
             ]
             for text in translate(translator, requests):

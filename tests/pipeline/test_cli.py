@@ -92,6 +92,24 @@ def test_translate_writes_as_many_lines(
     assert capsys.readouterr().out == "[es] One.\n[es] \n[es] Two.\n"
 
 
+def test_translate_keeps_to_a_glossary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terms = tmp_path / "terms.txt"
+    terms.write_text("harbor = Fondeadero\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("The harbor is old.\nThe house is old.\n"))
+    assert main(["translate", "--to", "es", "--terms", str(terms)]) == 0
+    harbor, house = capsys.readouterr().out.splitlines()
+    assert "Fondeadero" in harbor
+    assert "Fondeadero" not in house
+
+
+def test_translate_refuses_broken_terms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "terms.txt").write_text("harbor =\n")
+    assert main(["translate", "--to", "es", "--terms", str(tmp_path / "terms.txt")]) == 2
+    assert "line 1 of the terms" in capsys.readouterr().err
+
+
 def test_broken_checkpoint_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["translate", "--to", "es", "--checkpoint", str(tmp_path)]) == 1
     error = capsys.readouterr().err
