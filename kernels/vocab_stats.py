@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .dispatch import use_triton
@@ -12,6 +13,8 @@ from .dispatch import use_triton
 TILE = 128  # vocabulary entries that are drawn from as one: see `vocab_stats`
 # The score of a token that must not be. NOTE: not -inf, which times a probability of 0 is nan.
 NEVER = -1e30
+# Powers of less, divided by their sum, may be numbers so small that a processor is slow with them.
+NEGLIGIBLE = -75.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def reference(
     tiled = padded.view(rows, tiles, TILE)
     peak, tile = tiled.amax(dim=-1).max(dim=-1)  # 1
     best = tile * TILE + tiled[row, tile].argmax(dim=-1)
-    shifted = padded - peak[:, None]
+    shifted = F.threshold(padded - peak[:, None], NEGLIGIBLE, NEVER)
     powers = torch.softmax(shifted, dim=-1)  # divided by s
     log = -powers[row, best].log()  # 2: of s, as the highest power is 1
     entropy = log - (shifted * powers).sum(dim=-1)  # 3
