@@ -7,6 +7,7 @@ one special token per target language; a chat checkpoint gets the same request i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from itertools import permutations
 from pathlib import Path
@@ -36,6 +37,9 @@ _LANGUAGE_NAMES = {
     "pt": "Portuguese",
     "zh": "Chinese",
 }
+
+
+_LANGUAGE_TOKEN = re.compile("<2[a-z]{2}>")
 
 
 def language_token(language: str) -> str:
@@ -81,6 +85,23 @@ class TranslationTokenizer:
     def with_directions(self, directions: Sequence[Direction]) -> TranslationTokenizer:
         """The same tokens for a model that is trained for other directions."""
         return TranslationTokenizer(self._tokenizer, directions)
+
+    def spelled_by(self, before: TranslationTokenizer) -> list[list[int]]:
+        """For each token, the ids of those that spell it in the vocabulary of `before`; for the
+        token of a language that is not there, those of all that are."""
+        theirs = before._tokenizer
+        ids = theirs.get_vocab()
+        languages = sorted(ids[name] for name in filter(_LANGUAGE_TOKEN.fullmatch, ids))
+        found: list[list[int]] = []
+        for name in map(self._tokenizer.id_to_token, range(self.vocab_size)):
+            same = theirs.token_to_id(name)
+            if same is not None:
+                found.append([same])
+            elif _LANGUAGE_TOKEN.fullmatch(name):
+                found.append(languages)
+            else:
+                found.append([part.id for part in theirs.model.tokenize(name)])
+        return found
 
     def prompt(self, text: str, source: str, target: str) -> list[int]:
         """Token ids of the request to translate `text`."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ..errors import CheckpointError, TrainingError
 from ..installed import find_model
+from ..tokenizer import Direction, TranslationTokenizer
 from .display import Display
-from .settings import STAGES, Settings, parse_directions
+from .settings import STAGES, Settings, languages, names, parse_directions
 from .stages import run
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
@@ -28,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
         options["directions"] = parse_directions(options["directions"])
         if options["start_from"] is not None:
             options["start_from"] = find_model(options["start_from"])
+            options["new_languages"] = _lacks_some(options["start_from"], options["directions"])
         settings = Settings(**options)
     except (ValueError, CheckpointError) as error:
         print(f"surtitle train: {error}", file=sys.stderr)
@@ -49,6 +51,18 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _lacks_some(start: Path, directions: tuple[Direction, ...]) -> bool:
+    """Whether the model in the folder `start` has languages to learn."""
+    tokenizer, asked = TranslationTokenizer.load(start), languages(directions)
+    known = set(filter(tokenizer.knows, asked))
+    if not known:
+        raise ValueError(
+            f"the model in {start} knows none of the languages of {names(directions)}: train "
+            "without --start-from"
+        )
+    return known != asked
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="surtitle train", description=main.__doc__, epilog="docs/training.md has examples."
@@ -67,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--start-from",
         metavar="MODEL",
-        help="fine-tune a model: a folder, `embedded`, or another name of `surtitle models`",
+        help="go on from a model: a folder, `embedded`, or another name of `surtitle models`",
     )
     parser.add_argument(
         "--stage", choices=STAGES, help="run one stage alone; default: all, in this order"

@@ -216,7 +216,7 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
         lead.begin()
     if settings.compile:
         _compile(model)
-    model.set_dropout(DROPOUT[stage])
+    model.set_dropout(DROPOUT)
     model.train()
     seed = 1 + 1000 * progress.step + rank
     generator = torch.Generator().manual_seed(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ..tokenizer import Direction
 
 STAGES = ("autoregressive", "distill", "diffusion", "export")
 SHARES = {"autoregressive": 0.3, "distill": 0.2, "diffusion": 0.5}  # of the training time
-DROPOUT = {"autoregressive": 0.2, "diffusion": 0.1}  # the noise of the canvas does the rest
+DROPOUT = 0.1
 PEAK_LR = {"autoregressive": 3e-3, "diffusion": 2.5e-3}
 FINE_TUNING_LR = 1e-3
 
@@ -20,7 +21,8 @@ class Settings:
     """The options; texts come from `data` or from `tsv`.
 
     `minutes` are shared among the stages, or are those of the one `stage`. `start_from` is the
-    folder of a model in place of random weights.
+    folder of a model in place of random weights; `new_languages` says that it does not know all
+    languages of the directions, and has to learn more than to write otherwise.
     """
 
     run: Path
@@ -29,6 +31,7 @@ class Settings:
     tsv: Path | None = None
     dev_tsv: Path | None = None
     start_from: Path | None = None
+    new_languages: bool = False
     stage: str | None = None
     minutes: float = 60
     validate_minutes: float = 5
@@ -64,20 +67,23 @@ class Settings:
         """What runs, in this order."""
         if self.stage is not None:
             return (self.stage,)
-        return STAGES[2:] if self.start_from else STAGES
+        return STAGES[2:] if self._is_tuning else STAGES
 
     def budget_s(self, stage: str) -> float:
         whole = sum(SHARES.get(one, 0) for one in self.stages)
         return 60 * self.minutes * SHARES[stage] / whole
 
     def peak_lr(self, stage: str) -> float:
-        return self.lr or (FINE_TUNING_LR if self.start_from else PEAK_LR[stage])
+        return self.lr or (FINE_TUNING_LR if self._is_tuning else PEAK_LR[stage])
 
     @property
     def tokens_to_learn(self) -> int:
         """The size of a new vocabulary."""
-        languages = {language for direction in self.directions for language in direction}
-        return self.vocab_size or 4096 + 1024 * len(languages)
+        return self.vocab_size or 4096 + 1024 * len(languages(self.directions))
+
+    @property
+    def _is_tuning(self) -> bool:
+        return self.start_from is not None and not self.new_languages
 
 
 def parse_directions(text: str) -> tuple[Direction, ...]:
@@ -93,6 +99,10 @@ def parse_directions(text: str) -> tuple[Direction, ...]:
     if len(set(found)) != len(found):
         raise ValueError(f"a direction is given twice in {text}")
     return tuple(found)
+
+
+def languages(directions: Iterable[Direction]) -> set[str]:
+    return {language for direction in directions for language in direction}
 
 
 def names(directions: tuple[Direction, ...]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -122,23 +124,18 @@ def _prepare(settings: Settings, corpus: Corpus) -> TranslationTokenizer:
                 f"{names(directions)}: give another --run"
             )
         return tokenizer
-    if settings.start_from:
-        start = TranslationTokenizer.load(settings.start_from)
-        for language in {language for direction in directions for language in direction}:
-            if not start.knows(language):
-                raise TrainingError(
-                    f"the model in {settings.start_from} has no token for the language "
-                    f"{language}: train without --start-from, or start from a model of "
-                    f"{names(directions)}"
-                )
-        tokenizer = start.with_directions(directions)
-        config, sampler = load_config(settings.start_from), load_sampler_config(settings.start_from)
+    if settings.start_from and not settings.new_languages:
+        tokenizer = TranslationTokenizer.load(settings.start_from).with_directions(directions)
     else:
         pairs = corpus.train
         if len(pairs) > TOKENIZER_PAIRS:
             pairs = random.Random(1).sample(pairs, TOKENIZER_PAIRS)
         texts = (text for p in pairs for text in (p.source, spoken(p.source), p.target))
         tokenizer = train_tokenizer(texts, settings.tokens_to_learn, directions)
+    if settings.start_from:
+        start, sampler = load_config(settings.start_from), load_sampler_config(settings.start_from)
+        config = replace(start, vocab_size=tokenizer.vocab_size)
+    else:
         config, sampler = embedded_config(tokenizer.vocab_size), SAMPLER
     save_config(config, folder)
     save_sampler_config(sampler, config, folder)
@@ -187,7 +184,21 @@ def _weights(settings: Settings, stage: str) -> Denoiser:
             f"{path} is missing: run the stage {before} first, or all of them without --stage"
         )
     elif settings.start_from:
-        return load_model(settings.start_from)
+        return _start(settings.start_from, stage, settings.run)
     else:
         initialize(model)
+    return model
+
+
+def _start(folder: Path, stage: str, run: Path) -> Denoiser:
+    """The model in `folder` for the vocabulary of the run: what a new token means is at first the
+    mean of those that spelled it before."""
+    verifier = load_verifier(folder, torch.float32, "cpu") if stage == "autoregressive" else None
+    state = (verifier or load_model(folder)).state_dict()
+    tokenizer, before = TranslationTokenizer.load(run), TranslationTokenizer.load(folder)
+    rows = state["embed_tokens.weight"]  # [V, D]
+    spelled = tokenizer.spelled_by(before)
+    state["embed_tokens.weight"] = torch.stack([rows[ids].mean(dim=0) for ids in spelled])
+    model = Denoiser(load_config(run))
+    model.load_state_dict(state)
     return model

@@ -40,6 +40,20 @@ def test_saved_and_loaded(tokenizer: TranslationTokenizer, tmp_path: Path) -> No
     assert loaded.prompt("the cat", "en", "es") == tokenizer.prompt("the cat", "en", "es")
 
 
+def test_tokens_are_spelled_by_those_of_another_vocabulary(
+    tokenizer: TranslationTokenizer,
+) -> None:
+    german = train_tokenizer(["the cat", "die Katze"], 300, [("en", "de")])
+    spelled = german.spelled_by(tokenizer)
+    assert len(spelled) == german.vocab_size
+    for token, ids in enumerate(spelled):
+        if token == german.prompt("", "en", "de")[1]:
+            assert ids == [tokenizer.prompt("", "en", one)[1] for one in ("en", "es")]
+        else:
+            assert tokenizer.decode(ids) == german.decode([token])
+    assert any(len(ids) > 3 for ids in spelled)
+
+
 def test_missing_files_are_named(tokenizer: TranslationTokenizer, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="tokenizer.json is missing"):
         TranslationTokenizer.load(tmp_path)

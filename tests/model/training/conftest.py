@@ -8,14 +8,24 @@ import pytest
 
 WORDS = "zero one two three four five six seven eight nine".split()
 OTHERS = "cero uno dos tres cuatro cinco seis siete ocho nueve".split()
+GERMAN = "null eins zwei drei vier fünf sechs sieben acht neun".split()
 
 
 @pytest.fixture(scope="session")
 def rows() -> list[str]:
+    return _rows(OTHERS)
+
+
+@pytest.fixture(scope="session")
+def german_rows() -> list[str]:
+    return _rows(GERMAN)
+
+
+def _rows(others: list[str]) -> list[str]:
     rng = random.Random(0)
     numbers = [[rng.randrange(10) for _ in range(rng.randint(1, 4))] for _ in range(400)]
     return [
-        f"{' '.join(WORDS[n] for n in row).capitalize()}.\t{' '.join(OTHERS[n] for n in row)}\ttoy"
+        f"{' '.join(WORDS[n] for n in row).capitalize()}.\t{' '.join(others[n] for n in row)}\ttoy"
         for row in numbers
     ]
 
