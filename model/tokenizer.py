@@ -93,7 +93,8 @@ class TranslationTokenizer:
         ids = theirs.get_vocab()
         languages = sorted(ids[name] for name in filter(_LANGUAGE_TOKEN.fullmatch, ids))
         found: list[list[int]] = []
-        for name in map(self._tokenizer.id_to_token, range(self.vocab_size)):
+        ours = self._tokenizer.get_vocab()
+        for name in sorted(ours, key=ours.__getitem__):
             same = theirs.token_to_id(name)
             if same is not None:
                 found.append([same])
