@@ -22,6 +22,7 @@ from .tokenizer import Direction
 INVENTED_SHARE = 0.3  # of the new names of people: what no list has must be copied too
 _PEOPLE = ("man", "woman")
 _WORD = re.compile(r"[^\W_]+(?:[-:.,'’](?!s\b)[^\W_]+)*")  # without the 's of a possessive
+_APOSTROPHES = frozenset("'’")  # before a word they say that a vowel was dropped: d'Anne
 _PLACEHOLDER = re.compile(r"\{(.+?)\}")
 _ONSETS = "b c d f g h j k l m n p r s t v w y z br ch dr gr kr sh st th tr".split()
 _VOWELS = "a e i o u a e i o ai ee ia ou".split()
@@ -82,7 +83,8 @@ def _place(term: str, text: str) -> slice | None:
         start = text.find(form)
         while start >= 0:
             end = start + len(form)
-            if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
+            before, behind = text[start - 1 : start], text[end : end + 1]
+            if not before.isalnum() and before not in _APOSTROPHES and not behind.isalnum():
                 places.append(slice(start, end))
             start = text.find(form, end)
     return places[0] if len(places) == 1 else None

@@ -14,9 +14,12 @@ def lexicon(direction: Direction = ("en", "es")) -> Lexicon:
     return found
 
 
-def variants(source: str, target: str, draft: str = "", count: int = 40) -> list[Pair]:
-    pair, rng = Pair(source, target, ("en", "es"), draft), random.Random(0)
-    return [lexicon().vary(pair, rng) for _ in range(count)]
+def variants(
+    source: str, target: str, draft: str = "", count: int = 40, language: str = "es"
+) -> list[Pair]:
+    direction = "en", language
+    pair, rng = Pair(source, target, direction, draft), random.Random(0)
+    return [lexicon(direction).vary(pair, rng) for _ in range(count)]
 
 
 def names(pairs: list[Pair], source: str, target: str) -> list[tuple[str, str]]:
@@ -93,6 +96,25 @@ def test_a_capital_at_the_beginning_stays() -> None:
 )
 def test_what_is_not_there_once_on_both_sides_stays(source: str, target: str) -> None:
     assert set(variants(source, target)) == {Pair(source, target, ("en", "es"))}
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "target", "pattern"),
+    [
+        ("de", "I was born on May 5.", "Ich bin am 5. Mai geboren.", r"Ich bin (?!am 5\. Mai ).+"),
+        ("de", "It's half past six.", "Es ist halb sieben.", r"Es ist (?!halb sieben).+\."),
+        ("de", "We have 40 seats.", "Wir haben 40 Plätze.", r"Wir haben (?!40).+ Plätze\."),
+        ("fr", "I live in Japan.", "Je vis au Japon.", r"Je vis au [^HAEIOUÉ].+\."),
+        ("fr", "I live in Italy.", "Je vis en Italie.", r"Je vis en [AEIOUÉ].+\."),
+        ("fr", "It's half past six.", "Il est six heures et demie.", r"Il est .+\."),
+        ("fr", "Ann's dog barks.", "Le chien d'Ann aboie.", r"Le chien d'Ann aboie\."),
+    ],
+)
+def test_terms_fit_into_what_is_around_them(
+    language: str, source: str, target: str, pattern: str
+) -> None:
+    changed = [one.target for one in variants(source, target, language=language)]
+    assert sum(re.fullmatch(pattern, text) is None for text in changed) <= len(changed) // 8
 
 
 def test_a_draft_gets_the_same_name() -> None:
