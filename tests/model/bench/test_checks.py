@@ -7,21 +7,30 @@ import pytest
 from surtitle.model.bench.checks import KINDS, Check, read_checks
 from surtitle.model.spelling import spoken
 
-CHECKS = read_checks(("en", "es"))
+LANGUAGES = "es", "de", "fr"
 
 
-def test_there_are_fifty_of_each_kind_and_none_twice() -> None:
-    assert Counter(check.kind for check in CHECKS) == dict.fromkeys(KINDS, 50)
-    assert len({spoken(check.source) for check in CHECKS}) == 200
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_fifty_of_each_kind_and_none_twice(language: str) -> None:
+    checks = read_checks(("en", language))
+    assert Counter(check.kind for check in checks) == dict.fromkeys(KINDS, 50)
+    assert len({spoken(check.source) for check in checks}) == 200
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.source)
-def test_checks_are_well_formed(check: Check) -> None:
-    assert check.source[-1] in ".?" and not check.source[0].islower()
-    assert check.accepted and all(spoken(form) for form in check.accepted)
-    assert all(form == form.strip() for form in check.accepted)
-    assert len(set(map(spoken, check.accepted))) == len(check.accepted)
-    assert check.is_right(f"Eso es {check.accepted[-1]}, creo.") and not check.is_right("No sé.")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_languages_are_asked_the_same(language: str) -> None:
+    checks = [check[:2] for check in read_checks(("en", language))]
+    assert checks == [check[:2] for check in read_checks(("en", "es"))]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_checks_are_well_formed(language: str) -> None:
+    for check in read_checks(("en", language)):
+        assert check.source[-1] in ".?" and not check.source[0].islower()
+        assert check.accepted and all(spoken(form) for form in check.accepted)
+        assert all(form == form.strip() for form in check.accepted)
+        assert len(set(map(spoken, check.accepted))) == len(check.accepted), check
+        assert check.is_right(f"X {check.accepted[-1]}, y.") and not check.is_right("Z.")
 
 
 @pytest.mark.parametrize(
