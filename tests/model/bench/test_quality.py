@@ -99,8 +99,8 @@ def test_one_sentence_by_itself_is_timed() -> None:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with random weights, and a verifier, in the embedded model's vocabulary."""
     folder = tmp_path_factory.mktemp("toy")
-    tokenizer = TranslationTokenizer.load(EMBEDDED)
-    config = replace(models.CONFIGS["toy"], vocab_size=6144, hidden_size=32)
+    tokenizer = TranslationTokenizer.load(EMBEDDED).with_directions([EN_ES])
+    config = replace(models.CONFIGS["toy"], vocab_size=tokenizer.vocab_size, hidden_size=32)
     for path in folder, folder / FOLDER:
         save_model(models.random_model(config, torch.device("cpu")), path, torch.float16)
     tokenizer.save(folder)
