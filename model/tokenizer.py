@@ -37,8 +37,6 @@ _LANGUAGE_NAMES = {
     "pt": "Portuguese",
     "zh": "Chinese",
 }
-
-
 _LANGUAGE_TOKEN = re.compile("<2[a-z]{2}>")
 
 

@@ -106,7 +106,7 @@ def test_what_is_not_there_once_on_both_sides_stays(source: str, target: str) ->
         ("de", "We have 40 seats.", "Wir haben 40 Plätze.", r"Wir haben (?!40).+ Plätze\."),
         ("fr", "I live in Japan.", "Je vis au Japon.", r"Je vis au [^HAEIOUÉ].+\."),
         ("fr", "I live in Italy.", "Je vis en Italie.", r"Je vis en [AEIOUÉ].+\."),
-        ("fr", "It's half past six.", "Il est six heures et demie.", r"Il est .+\."),
+        ("fr", "It's half past six.", "Il est six heures et demie.", r"Il est (?!six h).+\."),
         ("fr", "Ann's dog barks.", "Le chien d'Ann aboie.", r"Le chien d'Ann aboie\."),
     ],
 )
