@@ -178,6 +178,8 @@ def _weights(settings: Settings, stage: str) -> Denoiser:
     path = best_path(settings.run, "diffusion" if stage == "export" else "autoregressive")
     if stage != "autoregressive" and path.exists():
         model.load_state_dict(torch.load(path, weights_only=True))
+        if stage == "diffusion" and settings.start_from:
+            _add_denoising(model, settings.start_from, settings.run)
     elif stage == "export" or (stage != "autoregressive" and not settings.start_from):
         before = "diffusion" if stage == "export" else "autoregressive"
         raise TrainingError(
@@ -188,6 +190,15 @@ def _weights(settings: Settings, stage: str) -> Denoiser:
     else:
         initialize(model)
     return model
+
+
+def _add_denoising(model: Denoiser, folder: Path, run: Path) -> None:
+    """Add what the model in `folder` has learned beyond its verifier (task arithmetic: Ilharco et
+    al. 2022, arXiv 2212.04089): an autoregressive model can then nearly write all words at once."""
+    before = _start(folder, "autoregressive", run).state_dict()
+    after = _start(folder, "diffusion", run).state_dict()
+    for name, value in model.state_dict().items():
+        value += after[name] - before[name]
 
 
 def _start(folder: Path, stage: str, run: Path) -> Denoiser:

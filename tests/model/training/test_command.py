@@ -157,7 +157,7 @@ def test_a_new_language_is_learned_in_all_stages(
     assert main([*text, *start, *QUICK]) == 0
     before, *_, after = _curve(run, "autoregressive")
     assert before.step == 0 and after.loss < 0.8 * before.loss
-    assert _curve(run, "diffusion")
+    assert _curve(run, "diffusion")[0].loss < 5  # nats; a guess among 400 tokens has 6
     assert TranslationTokenizer.load(run / "model").directions == (("en", "de"),)
     assert load_verifier(run / "model", torch.float32, "cpu") is not None
 
