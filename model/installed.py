@@ -1,4 +1,4 @@
-"""The translators on this computer: the embedded one, and folders that the user put in place."""
+"""The translators on this computer: the embedded ones, and folders that the user put in place."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .errors import CheckpointError
 from .tokenizer import Direction, TranslationTokenizer
 
 EMBEDDED = Path(__file__).parent / "embedded"
+_SHIPPED = {"embedded": EMBEDDED, "embedded-many": EMBEDDED.with_name("embedded_many")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,22 @@ def models_folder() -> Path:
 
 
 def model_folders() -> dict[str, Path]:
-    """By name; "embedded" is the shipped model."""
+    """By name; those whose names begin with "embedded" are part of the package."""
     folder = models_folder()
     found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return {**{path.name: path for path in found}, "embedded": EMBEDDED}
+    return {**{path.name: path for path in found}, **_SHIPPED}
+
+
+def models_for(direction: Direction) -> list[str]:
+    """The names of those that translate so; damaged ones are left out."""
+    return [name for name, folder in model_folders().items() if _translates(folder, direction)]
+
+
+def _translates(folder: Path, direction: Direction) -> bool:
+    try:
+        return direction in TranslationTokenizer.load(folder).directions
+    except CheckpointError:
+        return False
 
 
 def find_model(name: str | Path) -> Path:

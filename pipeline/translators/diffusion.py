@@ -11,7 +11,7 @@ import torch
 from ...model.config import load_sampler_config
 from ...model.engine import EngineLimits
 from ...model.errors import CheckpointError
-from ...model.installed import find_model
+from ...model.installed import find_model, models_for
 from ...model.tokenizer import TranslationTokenizer
 from ...model.translation import Request, Translations
 from ...model.verifier import load_verifier
@@ -66,7 +66,11 @@ class DiffusionTranslator:
         if (source, target) in self._tokenizer.directions:
             return
         known = ", ".join(f"{a}-{b}" for a, b in self._tokenizer.directions)
-        raise TranslatorError(f"this model cannot translate {source} to {target}, only {known}")
+        others = models_for((source, target))
+        remedy = f"; --checkpoint {others[0]} can" if others else ""
+        raise TranslatorError(
+            f"this model cannot translate {source} to {target}, only {known}{remedy}"
+        )
 
     def add(self, request: TranslationRequest) -> int:
         self.check(request.source, request.target)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from surtitle.model.errors import CheckpointError
-from surtitle.model.installed import EMBEDDED, find_model, inspect, model_folders
+from surtitle.model.installed import EMBEDDED, find_model, inspect, model_folders, models_for
 
 
 @pytest.fixture(autouse=True)
@@ -16,9 +16,20 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_models_are_found_by_name_and_by_path(models: Path) -> None:
-    assert model_folders() == {"mine": models / "mine", "embedded": EMBEDDED}
+    assert model_folders() == {
+        "mine": models / "mine",
+        "embedded": EMBEDDED,
+        "embedded-many": EMBEDDED.with_name("embedded_many"),
+    }
     assert find_model("mine") == find_model(models / "mine") == models / "mine"
     assert find_model("embedded") == EMBEDDED
+
+
+def test_models_are_found_by_what_they_translate(models: Path) -> None:
+    (models / "mine" / "directions.json").unlink()
+    assert models_for(("en", "es")) == ["embedded", "embedded-many"]
+    assert models_for(("en", "de")) == ["embedded-many"]
+    assert models_for(("ja", "zh")) == []
 
 
 def test_a_name_goes_before_a_folder_that_happens_to_be_here(
@@ -31,7 +42,7 @@ def test_a_name_goes_before_a_folder_that_happens_to_be_here(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(CheckpointError, match=r"no model yours.*Installed are: embedded, mine"):
+    with pytest.raises(CheckpointError, match=r"no model yours.*Installed are: embedded, embedded-many, mine"):
         find_model("yours")
 
 

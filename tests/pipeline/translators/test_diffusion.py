@@ -46,9 +46,23 @@ def test_hostile_text_does_no_harm(
 
 
 def test_unknown_direction(translator: DiffusionTranslator) -> None:
-    with pytest.raises(TranslatorError, match="en to ja, only en-es"):
+    with pytest.raises(TranslatorError, match="en to ja, only en-es$"):
         translator.add(TranslationRequest("Hello.", "en", "ja"))
+    with pytest.raises(TranslatorError, match="only en-es; --checkpoint embedded-many can$"):
+        translator.add(TranslationRequest("Hello.", "en", "de"))
+
+
+def test_several_languages_share_a_batch() -> None:
+    translator = DiffusionTranslator("embedded-many")
+    requests = [
+        TranslationRequest("Thank you very much.", "en", target, candidates=2)
+        for target in ("es", "de", "fr")
+    ]
+    answers = translate(translator, requests)
+    for answer, word in zip(answers, ("gracias", "danke", "merci"), strict=True):
+        assert word in answer.lower()
 
 
 def test_stored_size() -> None:
-    assert sum(path.stat().st_size for path in EMBEDDED.rglob("*")) < 40e6
+    folders = EMBEDDED, EMBEDDED.with_name("embedded_many")
+    assert sum(path.stat().st_size for one in folders for path in one.rglob("*")) < 60e6
