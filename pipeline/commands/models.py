@@ -13,7 +13,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "models",
         help="list the translators that are installed",
-        description="Lists what --checkpoint finds by name: the embedded translator, and the "
+        description="Lists what --checkpoint finds by name: the embedded translators, and the "
         "folders in surtitle/models in the data folder. Putting one there installs it.",
     )
     parser.set_defaults(run=run)

@@ -42,7 +42,9 @@ def test_a_name_goes_before_a_folder_that_happens_to_be_here(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(CheckpointError, match=r"no model yours.*Installed are: embedded, embedded-many, mine"):
+    with pytest.raises(
+        CheckpointError, match=r"no model yours.*Installed are: embedded, embedded-many, mine"
+    ):
         find_model("yours")
 
 
