@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -34,22 +34,25 @@ def models_folder() -> Path:
 
 
 def model_folders() -> dict[str, Path]:
-    """By name; those whose names begin with "embedded" are part of the package."""
+    """By name; first those of the package, whose names begin with "embedded"."""
     folder = models_folder()
     found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return {**{path.name: path for path in found}, **_SHIPPED}
+    own = {path.name: path for path in found if path.name not in _SHIPPED}
+    return {**_SHIPPED, **own}
 
 
-def models_for(direction: Direction) -> list[str]:
-    """The names of those that translate so; damaged ones are left out."""
-    return [name for name, folder in model_folders().items() if _translates(folder, direction)]
+def models_for(directions: Collection[tuple[str | None, str]]) -> list[str]:
+    """The names of those that know all of the directions, from any language where the source is
+    None; damaged ones are left out."""
+    return [name for name, folder in model_folders().items() if _knows(folder, directions)]
 
 
-def _translates(folder: Path, direction: Direction) -> bool:
+def _knows(folder: Path, directions: Collection[tuple[str | None, str]]) -> bool:
     try:
-        return direction in TranslationTokenizer.load(folder).directions
+        known = TranslationTokenizer.load(folder).directions
     except CheckpointError:
         return False
+    return {*known, *((None, target) for _, target in known)}.issuperset(directions)
 
 
 def find_model(name: str | Path) -> Path:

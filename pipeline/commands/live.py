@@ -67,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
         recognizer = open_recognizer(recognizer_config, config.source, _say)
         translator = open_translator(
-            arguments.translator if targets else "echo", arguments.checkpoint
+            arguments.translator if targets else "echo",
+            arguments.checkpoint,
+            [(config.source, target) for target in targets],
         )
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         _say(f"Overlay: {url}/overlay?room={ROOM}{f'&lang={targets[0]}' if targets else ''}")

@@ -22,9 +22,9 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checkpoint",
-        default="embedded",
         metavar="MODEL",
-        help="a name of `surtitle models`, or a checkpoint's folder; default: embedded",
+        help="a name of `surtitle models`, or a checkpoint's folder; default: the first of these "
+        "models that knows the languages",
     )
 
 

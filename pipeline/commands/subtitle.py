@@ -82,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         config.output_dir.mkdir(parents=True, exist_ok=True)
     recognizer = open_recognizer(recognizer_config, config.source, partial(_say, console))
     translator = open_translator(
-        arguments.translator if config.targets else "echo", arguments.checkpoint
+        arguments.translator if config.targets else "echo",
+        arguments.checkpoint,
+        [(config.source, target) for target in config.targets],
     )
     return _run_all(waiting, config, recognizer, translator, console, arguments.report)
 

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"surtitle translate: {error}", file=sys.stderr)
         return 2
     source, target = arguments.source, arguments.target
-    translator = open_translator(arguments.translator, arguments.checkpoint)
+    translator = open_translator(arguments.translator, arguments.checkpoint, [(source, target)])
     translator.check(source, target)
     columns = SpinnerColumn(), TextColumn("{task.completed} lines"), TimeElapsedColumn()
     console = Console(stderr=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from ..events import TranslationRequest
@@ -48,8 +48,13 @@ def translate(translator: Translator, requests: Sequence[TranslationRequest]) ->
     return [texts[i] for i in range(len(requests))]
 
 
-def open_translator(name: str, checkpoint: str = "embedded") -> Translator:
-    """The backend `name`; `checkpoint` is a model for "diffusion", by its name or its folder.
+def open_translator(
+    name: str,
+    checkpoint: str | None = None,
+    directions: Collection[tuple[str | None, str]] = (),
+) -> Translator:
+    """The backend `name`; `checkpoint` is a model for "diffusion", by its name or its folder, else
+    the first that is installed and knows the directions, whose sources may be open (None).
 
     Raises TranslatorError where it cannot be loaded.
     """
@@ -57,6 +62,7 @@ def open_translator(name: str, checkpoint: str = "embedded") -> Translator:
         from .echo import EchoTranslator
 
         return EchoTranslator()
+    from ...model.installed import models_for
     from .diffusion import DiffusionTranslator
 
-    return DiffusionTranslator(checkpoint)
+    return DiffusionTranslator(checkpoint or next(iter(models_for(directions)), "embedded"))

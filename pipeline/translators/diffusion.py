@@ -66,7 +66,7 @@ class DiffusionTranslator:
         if (source, target) in self._tokenizer.directions:
             return
         known = ", ".join(f"{a}-{b}" for a, b in self._tokenizer.directions)
-        others = models_for((source, target))
+        others = models_for([(source, target)])
         remedy = f"; --checkpoint {others[0]} can" if others else ""
         raise TranslatorError(
             f"this model cannot translate {source} to {target}, only {known}{remedy}"

@@ -27,9 +27,10 @@ def test_models_are_found_by_name_and_by_path(models: Path) -> None:
 
 def test_models_are_found_by_what_they_translate(models: Path) -> None:
     (models / "mine" / "directions.json").unlink()
-    assert models_for(("en", "es")) == ["embedded", "embedded-many"]
-    assert models_for(("en", "de")) == ["embedded-many"]
-    assert models_for(("ja", "zh")) == []
+    assert models_for([("en", "es")]) == ["embedded", "embedded-many"]
+    assert models_for([("en", "de"), ("en", "es")]) == ["embedded-many"]
+    assert models_for([(None, "de")]) == ["embedded-many"]
+    assert models_for([("ja", "zh")]) == []
 
 
 def test_a_name_goes_before_a_folder_that_happens_to_be_here(

@@ -5,7 +5,7 @@ import pytest
 from surtitle.model.installed import EMBEDDED
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
-from surtitle.pipeline.translators import translate
+from surtitle.pipeline.translators import open_translator, translate
 from surtitle.pipeline.translators.diffusion import DiffusionTranslator
 
 
@@ -52,11 +52,12 @@ def test_unknown_direction(translator: DiffusionTranslator) -> None:
         translator.add(TranslationRequest("Hello.", "en", "de"))
 
 
-def test_several_languages_share_a_batch() -> None:
-    translator = DiffusionTranslator("embedded-many")
+def test_several_languages_share_a_batch_of_a_model_that_knows_them() -> None:
+    directions = [("en", target) for target in ("es", "de", "fr")]
+    translator = open_translator("diffusion", directions=directions)
     requests = [
-        TranslationRequest("Thank you very much.", "en", target, candidates=2)
-        for target in ("es", "de", "fr")
+        TranslationRequest("Thank you very much.", *direction, candidates=2)
+        for direction in directions
     ]
     answers = translate(translator, requests)
     for answer, word in zip(answers, ("gracias", "danke", "merci"), strict=True):
