@@ -1,4 +1,4 @@
-"""The whole way: a browser's microphone, the server, and two browsers that read."""
+"""The whole way: a browser's microphone, the server, and pages that are read."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _get(url: str) -> Any:
         return json.load(response)
 
 
-def test_speech_is_read_in_two_languages_though_connections_break(
+def test_speech_is_read_in_three_languages_though_connections_break(
     launch: Launch, start_server: StartServer, make_voice: MakeVoice, screenshots: Path
 ) -> None:
     browser = launch(
@@ -102,16 +102,19 @@ def test_speech_is_read_in_two_languages_though_connections_break(
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-audio-capture={make_voice(SPOKEN_S)}%noloop",
     )
-    direct = start_server()
+    direct = start_server("--checkpoint", "embedded-many")
     port = urlsplit(direct).port
     assert port is not None
     with Cable(port).laid() as cable:
         base = f"http://127.0.0.1:{cable.port}"
-        spanish, english, speaker = (browser.new_page() for _ in range(3))
-        spanish.goto(f"{base}/overlay?lang=es")
-        english.goto(f"{base}/overlay?lang=en")
+        speaker = browser.new_page()
+        pages = {language: browser.new_page() for language in ("en", "es", "de")}
+        for language, page in pages.items():
+            page.goto(f"{base}/overlay?lang={language}")
+        english = pages["en"]
         speaker.goto(f"{base}/capture")
-        speaker.get_by_text("Spanish").wait_for()
+        speaker.get_by_label("Spanish").check()
+        speaker.get_by_label("German").check()
         speaker.get_by_role("button", name="Start").click()
         live = speaker.get_by_text("Live", exact=True)
         live.wait_for(timeout=PATIENCE_MS)
@@ -122,12 +125,13 @@ def test_speech_is_read_in_two_languages_though_connections_break(
         market = english.locator("#log p").filter(has_text="market")
         market.wait_for(state="attached", timeout=PATIENCE_MS)
         speaker.screenshot(path=screenshots / "end-to-end-speaker.png", full_page=True)
-        spanish.screenshot(path=screenshots / "end-to-end-spanish.png")
+        for language, page in pages.items():
+            page.screenshot(path=screenshots / f"end-to-end-{language}.png")
         speaker.get_by_role("button", name="Stop").click()
         speaker.get_by_text("Stopped", exact=True).wait_for(timeout=PATIENCE_MS)
 
         (session,) = _get(f"{direct}/v1/sessions")["sessions"]
-        for page, language in ((english, "en"), (spanish, "es")):
+        for language, page in pages.items():
             kept = _get(
                 f"{direct}/v1/sessions/{session['id']}/transcript?format=json&lang={language}"
             )
@@ -137,6 +141,7 @@ def test_speech_is_read_in_two_languages_though_connections_break(
                 "count => document.querySelectorAll('#log p').length >= count", arg=len(wanted)
             )
             assert _finals(page) == wanted
+        assert len({tuple(_finals(page)) for page in pages.values()}) == len(pages)
         heard = set(" ".join(_finals(english)).lower().replace(".", "").replace(",", "").split())
         said = (ROOT / "samples/harbor.en.txt").read_text(encoding="utf-8").splitlines()[:4]
         words = set(" ".join(said).lower().replace(".", "").replace(",", "").split())

@@ -6,26 +6,29 @@ import pytest
 
 from surtitle.model.bench.checks import KINDS, Check, read_checks
 from surtitle.model.spelling import spoken
+from surtitle.model.tokenizer import Direction
 
-LANGUAGES = "es", "de", "fr"
+DIRECTIONS = [pair for other in ("es", "de", "fr") for pair in (("en", other), (other, "en"))]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_there_are_fifty_of_each_kind_and_none_twice(language: str) -> None:
-    checks = read_checks(("en", language))
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_there_are_fifty_of_each_kind_and_none_twice(direction: Direction) -> None:
+    checks = read_checks(direction)
     assert Counter(check.kind for check in checks) == dict.fromkeys(KINDS, 50)
     assert len({spoken(check.source) for check in checks}) == 200
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_all_languages_are_asked_the_same(language: str) -> None:
-    checks = [check[:2] for check in read_checks(("en", language))]
-    assert checks == [check[:2] for check in read_checks(("en", "es"))]
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_all_directions_are_asked_the_same(direction: Direction) -> None:
+    checks, spanish = read_checks(direction), read_checks(("en", "es"))
+    assert [check.kind for check in checks] == [check.kind for check in spanish]
+    if direction[0] == "en":
+        assert [check.source for check in checks] == [check.source for check in spanish]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_checks_are_well_formed(language: str) -> None:
-    for check in read_checks(("en", language)):
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_checks_are_well_formed(direction: Direction) -> None:
+    for check in read_checks(direction):
         assert check.source[-1] in ".?" and not check.source[0].islower()
         assert check.accepted and all(spoken(form) for form in check.accepted)
         assert all(form == form.strip() for form in check.accepted)
