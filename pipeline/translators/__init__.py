@@ -62,7 +62,6 @@ def open_translator(
         from .echo import EchoTranslator
 
         return EchoTranslator()
-    from ...model.installed import models_for
-    from .diffusion import DiffusionTranslator
+    from .diffusion import DiffusionTranslator, model_for
 
-    return DiffusionTranslator(checkpoint or next(iter(models_for(directions)), "embedded"))
+    return DiffusionTranslator(checkpoint or model_for(directions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import astuple, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -27,6 +28,11 @@ MAX_WORDS = 32
 # By arithmetic (docs/engine.md), 2,048 tokens cost an H200 twice as much as a few of them; with
 # room for the prompts of 200 streams.
 ON_GPU = EngineLimits(rows=128, step_tokens=2048, arena_tokens=40_000)
+
+
+def model_for(directions: Collection[tuple[str | None, str]]) -> str:
+    """The first installed model that knows them, or one that can say what it knows instead."""
+    return next(iter(models_for(directions)), "embedded")
 
 
 class DiffusionTranslator:
