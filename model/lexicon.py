@@ -23,7 +23,7 @@ INVENTED_SHARE = 0.3  # of the new names of people: what no list has must be cop
 _PEOPLE = ("man", "woman")
 _WORD = re.compile(r"[^\W_]+(?:[-:.,'’](?!s\b)[^\W_]+)*")  # without the 's of a possessive
 _APOSTROPHES = frozenset("'’")  # before a word they say that a vowel was dropped: d'Anne
-_PLACEHOLDER = re.compile(r"\{(.+?)\}")
+_INSERTED_KIND = re.compile(r"\{(.+?)\}")
 _ONSETS = "b c d f g h j k l m n p r s t v w y z br ch dr gr kr sh st th tr".split()
 _VOWELS = "a e i o u a e i o ai ee ia ou".split()
 _CODAS = ["", "", "", *"l m n r s k d t nd rt".split()]
@@ -127,7 +127,7 @@ def _parse(text: str, swap: bool) -> Lexicon:
             continue
         kind, *terms = line.split("\t")
         source, target = reversed(terms) if swap else terms
-        if _PLACEHOLDER.search(source):
+        if _INSERTED_KIND.search(source):
             forms[kind].append(_expanded(source, target, forms))
         elif forms[kind]:
             forms[kind][0].append((source, target))
@@ -144,11 +144,11 @@ def _parse(text: str, swap: bool) -> Lexicon:
 
 
 def _expanded(source: str, target: str, forms: dict[str, list[list[_Term]]]) -> list[_Term]:
-    kinds = _PLACEHOLDER.findall(source)
+    kinds = _INSERTED_KIND.findall(source)
     choices = [[term for group in forms[kind] for term in group] for kind in kinds]
     return [
         (
-            _PLACEHOLDER.sub("{}", source).format(*(one for one, _ in chosen)),
+            _INSERTED_KIND.sub("{}", source).format(*(one for one, _ in chosen)),
             _filled(target, dict(zip(kinds, (other for _, other in chosen), strict=True))),
         )
         for chosen in product(*choices)
@@ -156,4 +156,4 @@ def _expanded(source: str, target: str, forms: dict[str, list[list[_Term]]]) -> 
 
 
 def _filled(target: str, values: dict[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], target)
+    return _INSERTED_KIND.sub(lambda match: values[match[1]], target)

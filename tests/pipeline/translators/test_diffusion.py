@@ -52,6 +52,12 @@ def test_unknown_direction(translator: DiffusionTranslator) -> None:
         translator.add(TranslationRequest("Hello.", "en", "de"))
 
 
+def test_where_no_model_knows_the_languages_the_first_says_what_it_knows() -> None:
+    translator = open_translator("diffusion", directions=[("en", "es"), ("en", "ja")])
+    with pytest.raises(TranslatorError, match="en to ja, only en-es$"):
+        translator.check("en", "ja")
+
+
 def test_several_languages_share_a_batch_of_a_model_that_knows_them() -> None:
     directions = [("en", target) for target in ("es", "de", "fr")]
     translator = open_translator("diffusion", directions=directions)
