@@ -107,7 +107,8 @@ class SamplerConfig:
     """Settings of the denoising loop; the defaults are the released checkpoint's.
 
     `merge_repeats` is ours: equal tokens side by side become one; a small model stutters where it
-    is not sure how far a word has come.
+    is not sure how far a word has come. So is `stand_ins`: rare names and numbers give way to
+    common ones while it translates (stand_ins.py).
     """
 
     max_denoising_steps: int = 48
@@ -117,6 +118,7 @@ class SamplerConfig:
     stability_threshold: int = 1
     confidence_threshold: float = 0.005
     merge_repeats: bool = False
+    stand_ins: bool = False
 
     def __post_init__(self) -> None:
         if self.max_denoising_steps < 1:

@@ -16,10 +16,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from .beam_search import decode
 from .corpus import Pair
 from .denoiser import Denoiser
 from .evaluation import sentence_chrf
-from .greedy import decode_greedily
 from .tokenizer import Direction, TranslationTokenizer
 from .translation import Request
 
@@ -129,5 +129,5 @@ def translate_greedily(
 ) -> list[Answer]:
     """One answer per request, token by token; empty where no end mark came in time."""
     prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
-    decoded = decode_greedily(model, prompts, max_tokens)
+    decoded = decode(model, prompts, max_tokens)
     return [Answer(tokenizer.decode(one.tokens), one.confidence) for one in decoded]

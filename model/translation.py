@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.canvas_step import FREE
+from .beam_search import decode
 from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
 from .config import SamplerConfig
 from .consensus import likenesses
@@ -18,13 +19,14 @@ from .denoiser import Denoiser
 from .denoising_step import StepOptions
 from .engine import CanvasRequest, CanvasResult, Engine, EngineLimits
 from .examples import pad
-from .greedy import decode_greedily
+from .stand_ins import Disguise, stand_ins
 from .tokenizer import TranslationTokenizer
 from .verifier import mean_log_probabilities
 
 ON_CPU = StepOptions(top_tokens=8)  # saves a sixth of the time, and costs no chrF (docs/engine.md)
 WARM_STEPS = 4  # at most, from a draft
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
+VERIFIER_BEAMS = 5
 LIKENESS_WEIGHT = 4.0  # beside the mean log-probability of a token; chosen on a part of the dev set
 _WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
 
@@ -111,8 +113,6 @@ class Translations:
         """Begin with a request; its number is that of its answer."""
         self._numbers += 1
         number, course = self._numbers, self._course(self._numbers, request)
-        if request.candidates > 1 and self._verifier is not None:
-            self._unwritten[number] = request
         self._ask(_Waiting(number, course, next(course), []))
         return number
 
@@ -161,11 +161,12 @@ class Translations:
         assert self._verifier is not None, "nothing else is put there"
         requests = list(self._unwritten.values())
         prompts = [self._prompt(request) for request in requests]
-        decoded = decode_greedily(
+        decoded = decode(
             self._verifier,
             prompts,
             canvas_tokens(max(map(len, prompts))),
             [self._tokens(request.pinned) for request in requests],
+            VERIFIER_BEAMS,
         )
         for number, request, one in zip(self._unwritten, requests, decoded, strict=True):
             if one.tokens:
@@ -173,12 +174,29 @@ class Translations:
         self._unwritten.clear()
 
     def _course(self, number: int, request: Request) -> _Course:
-        """All candidates, the best of them, and what is required put into it."""
-        results = yield self._canvas(request)
-        texts = [self._text(request, result.tokens) for result in results]
-        if number in self._written:
-            texts.append(self._written.pop(number))
-        answer = Answer(self._best(request, texts), max(result.steps for result in results))
+        """The best candidate, and what is required put into it.
+
+        Rare terms are disguised. Where they cannot be put back, the text is translated as it is.
+        """
+        disguise = self._disguise(request)
+        hidden = request._replace(
+            text=disguise.text,
+            draft=disguise.hide(request.draft),
+            pinned=disguise.hide(request.pinned),
+        )
+        texts, steps = yield from self._candidates(number, hidden)
+        restored = zip(texts, map(disguise.restore, texts), strict=True)
+        kept = {
+            text: full
+            for text, full in restored
+            if full is not None and full.startswith(request.pinned)
+        }
+        if not kept:
+            hidden = request
+            texts, more = yield from self._candidates(number, request)
+            kept, steps = dict(zip(texts, texts, strict=True)), steps + more
+        best = self._best(hidden, [text for text in texts if text in kept])
+        answer = Answer(kept[best], steps)
         for expression in request.required:
             if not contains(answer.text, expression):
                 text, canvas = self._with_expression(request, answer.text, expression)
@@ -188,6 +206,22 @@ class Translations:
                     found if contains(found, expression) else text, answer.steps + 1 + result.steps
                 )
         return answer
+
+    def _candidates(
+        self, number: int, request: Request
+    ) -> Generator[CanvasRequest, list[CanvasResult], tuple[list[str], int]]:
+        """What the canvases and the verifier make of a request, and the steps that it took."""
+        if request.candidates > 1 and self._verifier is not None:
+            self._unwritten[number] = request
+        results = yield self._canvas(request)
+        texts = [self._text(request, result.tokens) for result in results]
+        if number in self._written:
+            texts.append(self._written.pop(number))
+        return texts, max(result.steps for result in results)
+
+    def _disguise(self, request: Request) -> Disguise:
+        found = stand_ins((request.source, request.target)) if self._sampler.stand_ins else None
+        return found.disguise(request.text) if found else Disguise(request.text)
 
     def _best(self, request: Request, texts: Sequence[str]) -> str:
         """The text that agrees most with the others, and that the verifier finds likely."""

@@ -3,7 +3,7 @@
 The stack of this architecture is also an autoregressive model (its encoder, with the head): the
 first stage of training makes it one. Its likelihood of an answer sees what a canvas, whose tokens
 are drawn at once, does not: words that do not go together. And it writes a candidate of its own
-(greedy.py), whose mistakes are of another kind than those of a canvas.
+(beam_search.py), whose mistakes are of another kind than those of a canvas.
 """
 
 from __future__ import annotations

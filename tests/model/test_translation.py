@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import surtitle.model.translation as translation
+from surtitle.model.beam_search import decode
 from surtitle.model.config import load_sampler_config
 from surtitle.model.consensus import likenesses
 from surtitle.model.denoiser import Denoiser
-from surtitle.model.greedy import decode_greedily
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Answer, Request, Translations
 from surtitle.model.verifier import load_verifier, mean_log_probabilities
@@ -127,7 +127,7 @@ def test_the_verifier_writes_a_candidate_that_goes_on_from_what_is_pinned(
     )
     translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
     prompt = tokenizer.prompt("my brother has bought a new car", "en", "es")
-    (own,) = decode_greedily(verifier, [prompt], 40)
+    (own,) = decode(verifier, [prompt], 40)
     free = Request("my brother has bought a new car", "en", "es", candidates=2)
     pinned = free._replace(pinned="Una casa muy vieja")
     found = translations.translate([free, pinned, free._replace(candidates=1)])

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import surtitle.model as package
+from surtitle.model.beam_search import decode
 from surtitle.model.denoiser import Denoiser
-from surtitle.model.greedy import decode_greedily
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.verifier import load_verifier, mean_log_probabilities
 
@@ -35,8 +35,8 @@ def prompts(tokenizer: TranslationTokenizer) -> list[list[int]]:
 
 
 def test_a_batch_is_as_each_alone(verifier: Denoiser, prompts: list[list[int]]) -> None:
-    together = decode_greedily(verifier, prompts, 40)
-    alone = [decode_greedily(verifier, [prompt], 40)[0] for prompt in prompts]
+    together = decode(verifier, prompts, 40)
+    alone = [decode(verifier, [prompt], 40)[0] for prompt in prompts]
     assert [one.tokens for one in together] == [one.tokens for one in alone]
     assert all(one.tokens for one in together)
 
@@ -44,22 +44,22 @@ def test_a_batch_is_as_each_alone(verifier: Denoiser, prompts: list[list[int]]) 
 def test_the_confidence_is_the_mean_log_probability(
     verifier: Denoiser, tokenizer: TranslationTokenizer, prompts: list[list[int]]
 ) -> None:
-    for prompt, one in zip(prompts, decode_greedily(verifier, prompts, 40), strict=True):
+    for prompt, one in zip(prompts, decode(verifier, prompts, 40), strict=True):
         answer = [*one.tokens, tokenizer.answer("")[-1]]
         (mean,) = mean_log_probabilities(verifier, prompt, [answer])
         assert one.confidence == pytest.approx(mean, abs=1e-4)
 
 
 def test_it_goes_on_from_a_beginning(verifier: Denoiser, prompts: list[list[int]]) -> None:
-    whole = decode_greedily(verifier, prompts, 40)
-    begun = decode_greedily(verifier, prompts, 40, [one.tokens[:2] for one in whole])
+    whole = decode(verifier, prompts, 40)
+    begun = decode(verifier, prompts, 40, [one.tokens[:2] for one in whole])
     assert [one.tokens for one in begun] == [one.tokens for one in whole]
     beginning = [5, 6, 7]
-    (other,) = decode_greedily(verifier, prompts[:1], 40, [beginning])
+    (other,) = decode(verifier, prompts[:1], 40, [beginning])
     assert other.tokens[:3] == beginning
 
 
 def test_without_an_end_there_is_no_answer(verifier: Denoiser, prompts: list[list[int]]) -> None:
-    long, short = decode_greedily(verifier, [prompts[2], prompts[1]], 6)
+    long, short = decode(verifier, [prompts[2], prompts[1]], 6)
     assert long.tokens == []
     assert short.tokens
