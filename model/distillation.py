@@ -125,9 +125,8 @@ def translate_greedily(
     model: Denoiser,
     tokenizer: TranslationTokenizer,
     requests: Sequence[Request],
-    max_tokens: int = MAX_TOKENS,
 ) -> list[Answer]:
     """One answer per request, token by token; empty where no end mark came in time."""
     prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
-    decoded = decode(model, prompts, max_tokens)
+    decoded = decode(model, prompts, MAX_TOKENS)
     return [Answer(tokenizer.decode(one.tokens), one.confidence) for one in decoded]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
+from .. import beam_search
 from ..canvas import MAX_CANVAS
 from ..config import load_sampler_config
-from ..distillation import translate_greedily
 from ..errors import PeerError
 from ..tokenizer import Direction, TranslationTokenizer
-from ..translation import Request, Translations
+from ..translation import VERIFIER_BEAMS, Request, Translations
 from ..verifier import load_verifier
 from ..weights import load_model
 
@@ -39,7 +39,7 @@ def contestants(folder: Path, direction: Direction, candidates: Sequence[int]) -
 
 def _own(folder: Path, direction: Direction, candidates: Sequence[int]) -> Iterator[Contestant]:
     """The model on the CPU, as `surtitle translate` runs it there; and its verifier, which is the
-    autoregressive teacher, as a translator that takes the likeliest token each time."""
+    autoregressive teacher, as a translator by beam search, of the texts as they are."""
     tokenizer = TranslationTokenizer.load(folder)
     model, sampler = load_model(folder), load_sampler_config(folder)
     verifier = load_verifier(folder, torch.float32, "cpu")
@@ -56,11 +56,11 @@ def _own(folder: Path, direction: Direction, candidates: Sequence[int]) -> Itera
     if verifier is not None:
 
         def decode(texts: Sequence[str]) -> list[str]:
-            requests = [Request(text, *direction) for text in texts]
-            answers = translate_greedily(verifier, tokenizer, requests, max_tokens=MAX_CANVAS)
-            return [answer.text for answer in answers]
+            prompts = [tokenizer.prompt(text, *direction) for text in texts]
+            answers = beam_search.decode(verifier, prompts, MAX_CANVAS, beams=VERIFIER_BEAMS)
+            return [tokenizer.decode(answer.tokens) for answer in answers]
 
-        yield Contestant("autoregressive teacher, greedy", decode)
+        yield Contestant(f"autoregressive teacher, {VERIFIER_BEAMS} beams", decode)
 
 
 def find_apertium(direction: Direction) -> Contestant | None:

@@ -1,4 +1,4 @@
-"""Greedy decoding with the embedded verifier: alone, in a batch, and from a given beginning."""
+"""Beam search with the embedded verifier: alone, in a batch, and from a given beginning."""
 
 from __future__ import annotations
 
@@ -63,3 +63,21 @@ def test_without_an_end_there_is_no_answer(verifier: Denoiser, prompts: list[lis
     long, short = decode(verifier, [prompts[2], prompts[1]], 6)
     assert long.tokens == []
     assert short.tokens
+
+
+def test_several_beams_find_likelier_answers(
+    verifier: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    texts = [
+        *TEXTS,
+        "The old fisherman sold every potato that he had carried from the harbor to the market.",
+        "My grandmother used to tell us long stories about a blind horse and a clever monkey.",
+        "If the engine breaks again in the mountains, nobody is going to hear us until spring.",
+    ]
+    prompts = [tokenizer.prompt(text, "en", "es") for text in texts]
+    greedy, searched = decode(verifier, prompts, 40), decode(verifier, prompts, 40, beams=5)
+    alone = [decode(verifier, [prompt], 40, beams=5)[0] for prompt in prompts]
+    assert [one.tokens for one in searched] == [one.tokens for one in alone]
+    gains = [b.confidence - a.confidence for a, b in zip(greedy, searched, strict=True)]
+    assert min(gains) > -1e-6
+    assert max(gains) > 0.01
