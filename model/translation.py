@@ -24,7 +24,7 @@ from .tokenizer import TranslationTokenizer
 from .verifier import mean_log_probabilities
 
 ON_CPU = StepOptions(top_tokens=8)  # saves a sixth of the time, and costs no chrF (docs/engine.md)
-WARM_STEPS = 4  # at most, from a draft
+WARM_STEPS = 3  # at most, from a draft
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
 VERIFIER_BEAMS = 5
 LIKENESS_WEIGHT = 4.0  # beside the mean log-probability of a token; chosen on a part of the dev set
@@ -40,8 +40,8 @@ class Request(NamedTuple):
     `draft` is what seems right of the translation of an earlier state of the text: denoising starts
     from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
-    `required` expressions. Of several `candidates`, and one more that the verifier writes, if there
-    is one (verifier.py), that one is taken which agrees most with the others (consensus.py) and is
+    `required` expressions. Of the `candidates`, and one more that the verifier writes, if there is
+    one (verifier.py), that one is taken which agrees most with the others (consensus.py) and is
     likely for the verifier. Revisions of one text have the same `key`: what they begin with is
     encoded once.
     """
@@ -211,7 +211,7 @@ class Translations:
         self, number: int, request: Request
     ) -> Generator[CanvasRequest, list[CanvasResult], tuple[list[str], int]]:
         """What the canvases and the verifier make of a request, and the steps that it took."""
-        if request.candidates > 1 and self._verifier is not None:
+        if self._verifier is not None:
             self._unwritten[number] = request
         results = yield self._canvas(request)
         texts = [self._text(request, result.tokens) for result in results]

@@ -96,8 +96,8 @@ class SegmenterConfig:
             raise ValueError(f"max_duration_ms must be at least 1000, got {self.max_duration_ms}")
 
 
-# Translations from which the best is taken. Three take twice the time of one; eight are for files,
-# where nobody waits for a sentence. What they gain is in model/embedded/README.md.
+# Canvases from which the best is taken, beside what a verifier writes. Drafts have one; eight are
+# for files, where nobody waits for a sentence. What they gain is in model/embedded/README.md.
 FINAL_CANDIDATES = 3
 FILE_CANDIDATES = 8
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -38,22 +39,18 @@ def contestants(folder: Path, direction: Direction, candidates: Sequence[int]) -
 
 
 def _own(folder: Path, direction: Direction, candidates: Sequence[int]) -> Iterator[Contestant]:
-    """The model on the CPU, as `surtitle translate` runs it there; and its verifier, which is the
-    autoregressive teacher, as a translator by beam search, of the texts as they are."""
+    """The model on the CPU, as `surtitle translate` runs it there; and its two halves: a canvas by
+    itself, and its verifier, which is the autoregressive teacher, with the texts as they are."""
     tokenizer = TranslationTokenizer.load(folder)
     model, sampler = load_model(folder), load_sampler_config(folder)
     verifier = load_verifier(folder, torch.float32, "cpu")
     for count in candidates:
-        translations = Translations(model, tokenizer, sampler, verifier=verifier)
-
-        def denoise(
-            texts: Sequence[str], count: int = count, at: Translations = translations
-        ) -> list[str]:
-            requests = [Request(text, *direction, candidates=count) for text in texts]
-            return [answer.text for answer in at.translate(requests)]
-
-        yield Contestant(f"surtitle, {count} candidate{'s' * (count > 1)}", denoise)
+        together = Translations(model, tokenizer, sampler, verifier=verifier)
+        name = f"surtitle, {count} candidate{'s' * (count > 1)}"
+        yield Contestant(name, partial(_translate, together, direction, count))
     if verifier is not None:
+        alone = Translations(model, tokenizer, sampler)
+        yield Contestant("one canvas alone", partial(_translate, alone, direction, 1))
 
         def decode(texts: Sequence[str]) -> list[str]:
             prompts = [tokenizer.prompt(text, *direction) for text in texts]
@@ -61,6 +58,13 @@ def _own(folder: Path, direction: Direction, candidates: Sequence[int]) -> Itera
             return [tokenizer.decode(answer.tokens) for answer in answers]
 
         yield Contestant(f"autoregressive teacher, {VERIFIER_BEAMS} beams", decode)
+
+
+def _translate(
+    translations: Translations, direction: Direction, candidates: int, texts: Sequence[str]
+) -> list[str]:
+    requests = [Request(text, *direction, candidates=candidates) for text in texts]
+    return [answer.text for answer in translations.translate(requests)]
 
 
 def find_apertium(direction: Direction) -> Contestant | None:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ..config import FILE_CANDIDATES
+from ..config import FILE_CANDIDATES, FINAL_CANDIDATES
 from ..events import TranslationRequest
 from ..glossary import read_terms, required
 from ..translators import open_translator, translate
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     hidden = not console.is_terminal or sys.stdout.isatty()
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=None)
-        candidates = 1 if sys.stdin.isatty() else FILE_CANDIDATES  # somebody waits, or nobody
+        candidates = FINAL_CANDIDATES if sys.stdin.isatty() else FILE_CANDIDATES
         for lines in _batches(sys.stdin):
             requests = [
                 TranslationRequest(

@@ -128,7 +128,12 @@ def test_a_whole_run(
     assert main(["quality", "--data", str(data), "--checkpoint", str(toy), *options]) == 0
     about, *lines = (json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
     assert about["directions"] == ["en-es"] and about["threads"] == torch.get_num_threads()
-    rivals = ["surtitle, 1 candidate", "surtitle, 2 candidates", "autoregressive teacher, 5 beams"]
+    rivals = [
+        "surtitle, 1 candidate",
+        "surtitle, 2 candidates",
+        "one canvas alone",
+        "autoregressive teacher, 5 beams",
+    ]
     assert [line["contestant"] for line in lines if "median_ms" in line] == rivals
     assert [line["contestant"] for line in lines if "right" in line] == 2 * rivals
     scored = [line for line in lines if "scores" in line]

@@ -66,7 +66,7 @@ def test_several_languages_share_a_batch_of_a_model_that_knows_them() -> None:
         for direction in directions
     ]
     answers = translate(translator, requests)
-    for answer, word in zip(answers, ("gracias", "danke", "merci"), strict=True):
+    for answer, word in zip(answers, ("gracias", "dank", "merci"), strict=True):
         assert word in answer.lower()
 
 
