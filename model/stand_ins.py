@@ -193,7 +193,7 @@ def _is_joined(text: str, words: Sequence[re.Match[str]], at: int) -> bool:
 
 def _begins_sentence(text: str, word: re.Match[str]) -> bool:
     before = text[: word.start()].rstrip(" \"'“«(¿¡-")
-    return not before or (before[-1] in ".!?:…" and before[:-1].split()[-1] not in _TITLES)
+    return not before or (before[-1] in ".!?:…" and before[:-1].rpartition(" ")[2] not in _TITLES)
 
 
 def _swapped(text: str, forms: Iterable[_Form]) -> str | None:

@@ -137,7 +137,7 @@ def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerCo
 | vocabulary | {config.vocab_size}, byte-level BPE |
 | sampler | at most {sampler.max_denoising_steps} steps, temperature {sampler.t_max} falling to \
 {sampler.t_min}; of several candidates the one that {chosen} |
-| verifier | {"the model of the autoregressive stage, as large" if has_verifier else "none"} |
+| verifier | {"the autoregressive stage's model; it adds a candidate" if has_verifier else "none"} |
 """
 
 

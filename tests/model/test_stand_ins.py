@@ -41,6 +41,7 @@ def test_rare_terms_give_way_to_common_ones(text: str, disguised: str) -> None:
         "can the rose grow in this park",  # names only with a capital
         "The lesson is at 12:20, in room 4 5.",  # a time; numbers side by side
         "It was in 1963.",  # a year
+        ". Tom",
         "Mi gato se llama Xylander.",  # no title before it: perhaps a word
     ],
 )
