@@ -52,8 +52,8 @@ class Request(NamedTuple):
     draft: str = ""
     pinned: str = ""
     required: tuple[str, ...] = ()
-    candidates: int = 1
     key: Hashable | None = None
+    candidates: int = 1
 
 
 class Answer(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .audio import to_ms
-from .config import FILE_CANDIDATES, BatchConfig, SegmenterConfig, SubtitleFormat
+from .config import BatchConfig, SegmenterConfig, SubtitleFormat
 from .cues import Cue, Violation, check
 from .errors import MediaError
 from .events import SourceSegment, TranslationRequest, Utterance
@@ -115,7 +115,6 @@ def transcribe(
                 transcript.language,
                 target,
                 required=required(segment.text, config.terms, target),
-                candidates=FILE_CANDIDATES,
             )
             for target in targets
             for segment in waiting

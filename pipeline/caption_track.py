@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .config import FINAL_CANDIDATES, CaptionMode, Term
+from .config import CaptionMode, Term
 from .events import Caption, SourceSegment, TranslationRequest
 from .flicker import MAX_ERASURE, Wording, common_prefix, units, without_end_marks
 from .glossary import contains, required
@@ -51,7 +51,6 @@ class CaptionTrack:
             draft=opened.draft if opened and not segment.is_final else "",
             pinned=opened.wording.pinned if opened else "",
             required=required(segment.text, self._terms, self.language),
-            candidates=FINAL_CANDIDATES if segment.is_final else 1,
         )
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:

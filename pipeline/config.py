@@ -96,11 +96,6 @@ class SegmenterConfig:
             raise ValueError(f"max_duration_ms must be at least 1000, got {self.max_duration_ms}")
 
 
-# Canvases from which the best is taken, beside what a verifier writes. Drafts have one; eight are
-# for files, where nobody waits for a sentence. What they gain is in model/embedded/README.md.
-FINAL_CANDIDATES = 3
-FILE_CANDIDATES = 8
-
 CaptionMode = Literal["stable", "fresh"]
 CAPTION_MODES: tuple[CaptionMode, ...] = get_args(CaptionMode)
 

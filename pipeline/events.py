@@ -86,10 +86,8 @@ class TranslationRequest:
 
     For live captions: `draft` is the last translation of an earlier state of the text, from which
     the new one starts; `pinned` is the beginning that it must keep, word for word. The translation
-    must contain each of the `required` expressions, from the glossary. The best of so
-    many `candidates` is taken, where the translator can make several. Revisions of one
-    segment have the same `key`: a translator may keep what it has computed of their common
-    beginning.
+    must contain each of the `required` expressions, from the glossary. Revisions of one segment
+    have the same `key`: a translator may keep what it has computed of their common beginning.
     """
 
     text: str
@@ -98,7 +96,6 @@ class TranslationRequest:
     draft: str = ""
     pinned: str = ""
     required: tuple[str, ...] = ()
-    candidates: int = 1
     key: Hashable | None = None
 
 

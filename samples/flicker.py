@@ -102,7 +102,6 @@ class Translator:
                     "es",
                     r.draft if is_warm else "",
                     r.pinned,
-                    candidates=r.candidates,
                 )
                 for r in requests
             ]

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ..config import FILE_CANDIDATES, FINAL_CANDIDATES
 from ..events import TranslationRequest
 from ..glossary import read_terms, required
 from ..translators import open_translator, translate
@@ -48,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     hidden = not console.is_terminal or sys.stdout.isatty()
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=None)
-        candidates = FINAL_CANDIDATES if sys.stdin.isatty() else FILE_CANDIDATES
         for lines in _batches(sys.stdin):
             requests = [
                 TranslationRequest(
@@ -56,7 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
                     source,
                     target,
                     required=required(line, terms, target),
-                    candidates=candidates,
                 )
                 for line in lines
             ]

@@ -37,11 +37,8 @@ def test_long_text_is_translated_to_its_end(translator: DiffusionTranslator) -> 
 
 
 @pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
-@pytest.mark.parametrize("candidates", [1, 8])
-def test_hostile_text_does_no_harm(
-    translator: DiffusionTranslator, text: str, candidates: int
-) -> None:
-    (answer,) = translate(translator, [TranslationRequest(text, "en", "es", candidates=candidates)])
+def test_hostile_text_does_no_harm(translator: DiffusionTranslator, text: str) -> None:
+    (answer,) = translate(translator, [TranslationRequest(text, "en", "es")])
     assert isinstance(answer, str)
 
 
@@ -61,10 +58,7 @@ def test_where_no_model_knows_the_languages_the_first_says_what_it_knows() -> No
 def test_several_languages_share_a_batch_of_a_model_that_knows_them() -> None:
     directions = [("en", target) for target in ("es", "de", "fr")]
     translator = open_translator("diffusion", directions=directions)
-    requests = [
-        TranslationRequest("Thank you very much.", *direction, candidates=2)
-        for direction in directions
-    ]
+    requests = [TranslationRequest("Thank you very much.", *direction) for direction in directions]
     answers = translate(translator, requests)
     for answer, word in zip(answers, ("gracias", "dank", "merci"), strict=True):
         assert word in answer.lower()
