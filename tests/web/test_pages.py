@@ -87,6 +87,17 @@ def sentences(language: str) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()[:12]
 
 
+def test_the_log_keeps_the_order_of_what_was_said(server: FakeServer, open_page: Open) -> None:
+    begin(server)
+    page = open_page("/overlay?lang=es")
+    page.wait_for_timeout(300)  # what is there from the beginning is not logged
+    said = [(0, "Uno."), (2, "Tres."), (1, "Dos."), (3, "Cuatro.")]
+    for sequence, (segment, text) in enumerate(said, 1):
+        server.say(caption(text, segment_id=segment, sequence=sequence, is_final=True))
+    wait_for(page, "() => document.querySelectorAll('#log p').length === 4")
+    assert logged(page) == ["Uno.", "Dos.", "Tres.", "Cuatro."]
+
+
 def test_the_recorded_talk_rolls_through_the_overlay(
     server: FakeServer, open_page: Open, screenshots: Path
 ) -> None:

@@ -165,7 +165,7 @@ function render() {
   for (const [language, block] of blocks) {
     block.render(state.captions[language] ?? [], language, state.session);
   }
-  log.add(newFinals(logged, state, state.source));
+  log.add(newFinals(logged, state, state.source), state.session);
   logged = state;
 }
 

@@ -74,7 +74,7 @@ function render() {
     const language = shownLanguage(state, wished);
     block.render(state.captions[language] ?? [], language, state.session);
   }
-  log.add(newFinals(logged, state, shownLanguage(state, options.lang)));
+  log.add(newFinals(logged, state, shownLanguage(state, options.lang)), state.session);
   logged = state;
   const element = document.getElementById("notice");
   const { text, passing = false } = notice(connection, state, options);

@@ -122,13 +122,21 @@ export class CaptionLog {
     this.#element = element;
   }
 
-  add(captions) {
-    for (const { text, language } of captions) {
+  /** A long sentence can be finished after the next one: entries of a session stand in its order. */
+  add(captions, session) {
+    for (const { text, language, segment_id } of captions) {
       const entry = document.createElement("p");
       entry.textContent = text;
       entry.lang = language;
       entry.dir = direction(language);
-      this.#element.append(entry);
+      Object.assign(entry.dataset, { session, segment: segment_id });
+      let next = null;
+      for (let last = this.#element.lastElementChild; last; last = last.previousElementSibling) {
+        const { session: other, segment } = last.dataset;
+        if (other !== String(session) || Number(segment) < segment_id) break;
+        next = last;
+      }
+      this.#element.insertBefore(entry, next);
     }
     while (this.#element.children.length > LOG_ENTRIES) this.#element.firstChild.remove();
   }
