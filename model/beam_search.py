@@ -113,9 +113,9 @@ def _decode(
             live[i] = [beam for beam, _ in kept]
         if not parents:
             break
+        if parents != list(range(len(values))):  # selecting copies the whole cache
+            cache = cache.select(torch.tensor(parents, device=device))
         newest = torch.tensor([[beam.tokens[-1]] for kept in live for beam in kept], device=device)
-        hidden, cache = model.encode(
-            newest, cache=cache.select(torch.tensor(parents, device=device))
-        )
+        hidden, cache = model.encode(newest, cache=cache)
         last = hidden[:, 0]
     return best

@@ -20,7 +20,7 @@ from .corpus import Pair
 from .tokenizer import Direction
 
 INVENTED_SHARE = 0.3  # of the new names of people: what no list has must be copied too
-_PEOPLE = ("man", "woman")
+PEOPLE = ("man", "woman")
 _STAND_IN, _ALSO_WORDS = "=", "also words"  # rows of a lexicon's file that list no term
 WORD = re.compile(r"[^\W_]+(?:[-:.,'’](?!s\b)[^\W_]+)*")  # without the 's of a possessive
 _APOSTROPHES = frozenset("'’")  # before a word they say that a vowel was dropped: d'Anne
@@ -71,7 +71,7 @@ class Lexicon:
                     yield place, term, kind, translation
 
     def _another(self, kind: str, rng: random.Random) -> Term:
-        if kind in _PEOPLE and rng.random() < INVENTED_SHARE:
+        if kind in PEOPLE and rng.random() < INVENTED_SHARE:
             name = _invented_name(rng)
             return name, name
         return rng.choice(rng.choice(self.forms[kind]))

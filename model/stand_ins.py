@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from .lexicon import WORD, StandInTerms, place_of, put, read_stand_in_terms
+from .lexicon import PEOPLE, WORD, StandInTerms, place_of, put, read_stand_in_terms
 from .spelling import spoken
 from .tokenizer import Direction
 
 _PERSON, _NUMBER = "man", "count"  # the kinds of what no list has
-_PEOPLE = ("man", "woman")
 _DIGITS = re.compile(r"(?!\d{4}$)\d+(?:[.,]\d+)*")  # no year
 _MARKS = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals; else . and ,
 _TITLES = frozenset(
@@ -39,6 +38,7 @@ class _Found(NamedTuple):
     translations: Sequence[tuple[str, str]]
 
     def is_a(self, *kinds: str) -> bool:
+        """A kind for itself, or that of it before a vowel, as French has them."""
         return any(kind.startswith(kinds) for kind, _ in self.translations)
 
 
@@ -133,7 +133,7 @@ class StandIns:
                 if term in terms and not is_doubtful and free.issuperset(place):
                     free.difference_update(place)
                     found = _Found(place, terms[term])
-                    if found.is_a(*_PEOPLE):
+                    if found.is_a(*PEOPLE):
                         names.add(place[-1])
                     yield found
         for at in sorted(free):
@@ -176,7 +176,7 @@ def _without_series(
             or not _is_joined(text, words, one.words.start)
         ):
             kept.append(one)
-        elif last.is_a(*_PEOPLE) and one.is_a(*_PEOPLE):
+        elif last.is_a(*PEOPLE) and one.is_a(*PEOPLE):
             name = " ".join((last.translations[0][1], one.translations[0][1]))
             kind = last.translations[0][0]
             kept[-1] = _Found(range(last.words.start, one.words.stop), ((kind, name),))
