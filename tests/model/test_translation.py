@@ -147,3 +147,33 @@ def test_the_mean_log_probability_is_that_of_one_pass(
     expected = [float(log[len(prompt) - 1 + i, token]) for i, token in enumerate(answer)]
     (found,) = mean_log_probabilities(model, prompt, [answer])
     assert found == pytest.approx(sum(expected) / len(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
+def test_hostile_text_does_no_harm_to_several_candidates(
+    model: Denoiser, tokenizer: TranslationTokenizer, text: str
+) -> None:
+    (found,) = answer(model, tokenizer, Request(text, "en", "es", candidates=8))
+    assert found.steps > 0
+
+
+def test_rare_names_and_numbers_come_back(model: Denoiser, tokenizer: TranslationTokenizer) -> None:
+    verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
+    free = Request("Gabriela has forty-seven books.", "en", "es")
+    pinned = free._replace(pinned="Gabriela tiene muchos")
+    first, second = translations.translate([free, pinned])
+    assert "Gabriela" in first.text and "cuarenta y siete" in first.text
+    assert second.text.startswith("Gabriela tiene muchos")
+
+
+def test_where_a_term_cannot_come_back_the_text_is_translated_as_it_is(
+    model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    prompt = TranslationTokenizer.prompt
+    monkeypatch.setattr(TranslationTokenizer, "prompt", lambda *a: asked.append(a[1]) or prompt(*a))
+    monkeypatch.setattr(translation.Disguise, "restore", lambda *_: None)
+    (found,) = answer(model, tokenizer, Request("Gabriela has a book.", "en", "es"))
+    assert list(dict.fromkeys(asked)) == ["Mary has a book.", "Gabriela has a book."]
+    assert found.text
