@@ -41,8 +41,8 @@ def run_distill(
     settings: Settings,
     display: Display,
 ) -> None:
-    """Translate all directions, each for its part of the time; what is left of the time then keeps
-    people's translation."""
+    """Translate all directions, each for its part of the time and at least one chunk of it; what is
+    not reached keeps people's translation."""
     budget_s = settings.budget_s("distill")
     used_s = sum(
         chunk["seconds"] for one in settings.directions for chunk in _chunks(settings, one)
@@ -59,7 +59,7 @@ def run_distill(
             path = _path(settings, direction)
             _rewrite(path, chunks)  # without a torn last line
             done = len(chunks) * CHUNK_UNITS
-            while done < len(waiting) and used_s < until_s:
+            while done < len(waiting) and (used_s < until_s or not done):
                 started = time.monotonic()
                 pairs = teach(direction, waiting[done : done + CHUNK_UNITS])
                 seconds = time.monotonic() - started

@@ -125,6 +125,18 @@ def test_distillation_goes_on_behind_the_last_whole_chunk(
 
 
 @pytest.mark.slow
+def test_every_direction_is_distilled_however_short_the_time(
+    finished: Path, data: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(run / "distilled")
+    assert main([*_whole(data, run), "--stage", "distill", "--minutes", "0.0001"]) == 0
+    for direction in "en-es", "es-en":
+        lines = (run / "distilled" / f"{direction}.jsonl").read_text("utf-8").splitlines()
+        assert [json.loads(line)["kind"] for line in lines] == ["taught", "rest"]
+
+
+@pytest.mark.slow
 def test_fine_tuning_ends_when_it_gains_nothing(
     finished: Path, rows: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
