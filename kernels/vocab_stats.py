@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .dispatch import use_triton
+from .int8 import Int8, linear
 
 TILE = 128  # vocabulary entries that are drawn from as one: see `vocab_stats`
 # The score of a token that must not be. NOTE: not -inf, which times a probability of 0 is nan.
@@ -39,7 +40,7 @@ class VocabStats:
 
 def vocab_stats(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Int8,
     softcap: float,
     temperature: Tensor,
     uniform: Tensor,
@@ -48,7 +49,8 @@ def vocab_stats(
 ) -> VocabStats:
     """Read the scores l = softcap * tanh(hidden w / softcap) / temperature in one pass.
 
-    hidden [T, D], weight [V, D], temperature [T] float32, uniform [T, 2] float32 in [0, 1).
+    hidden [T, D], weight [V, D], or in 8 bits on a CPU; temperature [T] float32, uniform [T, 2]
+    float32 in [0, 1).
     Scores that are `barred` become NEVER. The scores are written only to be kept: exact
     self-conditioning reads them (see soft_embed.py). There is no gradient.
 
@@ -60,7 +62,7 @@ def vocab_stats(
        entries by its mass, uniform[:, 1] the entry inside it. So one pass suffices: each tile
        draws its own entry, and the last word is among tiles.
     """
-    if use_triton(hidden, weight, temperature, uniform):
+    if isinstance(weight, Tensor) and use_triton(hidden, weight, temperature, uniform):
         from .vocab_stats_triton import stats
 
         return VocabStats(
@@ -72,7 +74,7 @@ def vocab_stats(
 @torch.no_grad()
 def reference(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Int8,
     softcap: float,
     temperature: Tensor,
     uniform: Tensor,
@@ -81,11 +83,12 @@ def reference(
 ) -> VocabStats:
     """Whole passes over [T, V] are few, and of the quick kind: on a CPU, sigmoid takes a sixth of
     the time of tanh, and the maxima of tiles a tenth of that of an arg-max over the row."""
-    rows, vocab = len(hidden), len(weight)
+    vocab = weight.rows if isinstance(weight, Int8) else len(weight)
+    rows = len(hidden)
     tiles = -(-vocab // TILE)
     padded = torch.full((rows, tiles * TILE), NEVER, dtype=torch.float32, device=hidden.device)
     scores = padded[:, :vocab]
-    scores.copy_(hidden @ weight.T)
+    scores.copy_(linear(hidden, weight))
     scale = softcap / temperature[:, None]
     scores.mul_(2 / softcap).sigmoid_().mul_(2 * scale).sub_(scale)  # tanh x = 2 sigmoid(2 x) - 1
     if barred is not None:

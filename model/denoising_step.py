@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..kernels.canvas_step import FREE, Canvases, CanvasRules, canvas_step
+from ..kernels.int8 import pack
 from ..kernels.ragged_attention import Sequences
 from ..kernels.soft_embed import soft_embed, soft_embed_top
 from ..kernels.top_tokens import top_tokens
@@ -29,11 +30,12 @@ CACHED_ROWS = 64  # of scores, on a CPU
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """`fp8`: the experts' weights in 8 bits. `top_tokens`: self-conditioning reads only so many of
-    the most likely tokens. `shortlist` [n] int64: the tokens that answers may have; noise still
-    comes from the whole vocabulary. All three are approximations."""
+    """Approximations. `fp8`: the experts' weights in 8 bits; `int8`: all weights, on a CPU.
+    `top_tokens`: self-conditioning reads only so many of the most likely tokens. `shortlist` [n]
+    int64: the tokens that answers may have; noise still comes from the whole vocabulary."""
 
     fp8: bool = False
+    int8: bool = False
     top_tokens: int | None = None
     shortlist: Tensor | None = None
 
@@ -101,12 +103,13 @@ class DenoisingStep:
     ) -> None:
         self._model, self._config, self._sampler = model, model.config, sampler
         self._states, self._arena, self._options = states, arena, options
-        self._layers = FlatLayers(model, max_positions, fp8=options.fp8)
+        self._layers = FlatLayers(model, max_positions, fp8=options.fp8, int8=options.int8)
         self._rules = CanvasRules(
             sampler.entropy_bound, sampler.stability_threshold, sampler.confidence_threshold
         )
         weight, shortlist = model.embed_tokens.weight, options.shortlist
         self._head = weight if shortlist is None else weight[shortlist].contiguous()
+        self._scoring = pack(self._head) if options.int8 else self._head
         barred = torch.tensor([*self._config.eos_token_ids, self._config.pad_token_id])
         if shortlist is not None:
             barred = torch.isin(shortlist.cpu(), barred).nonzero()[:, 0]
@@ -186,7 +189,7 @@ class DenoisingStep:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         stats = vocab_stats(
             hidden,
-            self._head,
+            self._scoring,
             self._config.final_logit_softcapping,
             temperature,
             uniform,

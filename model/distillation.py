@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .beam_search import decode
+from .causal_layers import CausalLayers
 from .corpus import Pair
 from .denoiser import Denoiser
 from .evaluation import sentence_chrf
@@ -128,5 +129,5 @@ def translate_greedily(
 ) -> list[Answer]:
     """One answer per request, token by token; empty where no end mark came in time."""
     prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
-    decoded = decode(model, prompts, MAX_TOKENS)
+    decoded = decode(CausalLayers(model), prompts, MAX_TOKENS)
     return [Answer(tokenizer.decode(one.tokens), one.confidence) for one in decoded]

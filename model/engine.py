@@ -36,11 +36,10 @@ from .step_layout import (
 
 @dataclass(frozen=True, slots=True)
 class CanvasRequest:
-    """Canvases to denoise for one prompt.
+    """A canvas to denoise.
 
     prompt   token ids
-    size     tokens of each canvas
-    copies   how many canvases: each is another sample
+    size     tokens of the canvas
     start    tokens of the first canvas positions, FREE where it is noise (a warm start)
     pinned   tokens that the first positions must keep, or FREE
     steps    at most; fewer than the sampler's are its last ones, at their temperatures
@@ -49,7 +48,6 @@ class CanvasRequest:
 
     prompt: tuple[int, ...]
     size: int
-    copies: int = 1
     start: Sequence[int] = ()
     pinned: Sequence[int] = ()
     steps: int | None = None
@@ -130,7 +128,7 @@ class Engine:
         return not self._rows and not self._waiting
 
     def add(self, request: CanvasRequest) -> int:
-        """Queue a request; its ticket is that of its results, one for each copy.
+        """Queue a request; its ticket is that of its result.
 
         Raises ValueError for one that would never fit.
         """
@@ -141,7 +139,6 @@ class Engine:
         for what, unit, value, most in (
             ("a prompt", "tokens", len(request.prompt), longest),
             ("a canvas", "tokens", request.size, limits.canvas_tokens),
-            ("a request", "copies", request.copies, limits.rows),
             ("a step", "tokens", _step_tokens(request), limits.step_tokens),
         ):
             if not 1 <= value <= most:
@@ -165,25 +162,22 @@ class Engine:
         return [self._result(row) for row in ended]
 
     def _admit(self) -> list[_Row]:
-        """Waiting requests begin, in their order, while there is room; returns one row of each
-        whose prompt is to be encoded."""
+        """Waiting requests begin, in their order, while there is room; returns the rows
+        whose prompts are to be encoded."""
         room = self.limits.step_tokens - sum(row.request.size for row in self._rows)
         new: list[_Row] = []
         fresh: list[_Row] = []
         while self._waiting:
             ticket, request = self._waiting[0]
             room -= _step_tokens(request)
-            if room < 0 or request.copies > len(self._free):
+            if room < 0 or not self._free:
                 break
             span = self._arena.claim(request.prompt, request.key)
             if span is None:
                 break
             self._waiting.popleft()
-            span.users = request.copies
             steps = request.steps or self.sampler.max_denoising_steps
-            new += [
-                _Row(ticket, request, span, self._free.pop(), steps) for _ in range(request.copies)
-            ]
+            new.append(_Row(ticket, request, span, self._free.pop(), steps))
             if span.reused < len(request.prompt):
                 fresh.append(new[-1])
         if new:
@@ -259,4 +253,4 @@ class Engine:
 
 def _step_tokens(request: CanvasRequest) -> int:
     """At most, in the request's first step."""
-    return len(request.prompt) + request.copies * request.size
+    return len(request.prompt) + request.size

@@ -7,6 +7,7 @@ one product, and every operation of `kernels/` is used.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,16 +25,22 @@ from ..kernels.residual_norm import add_normed, combine_normed
 from ..kernels.rms_norms import rms_norms
 from .config import FULL, SLIDING, ModelConfig
 from .denoiser import Denoiser, Layer
+from .int8_layers import Int8Layer, int8_layers
 from .kv_arena import KVArena
 from .layers import rotary_angles
 
 
 @dataclass(frozen=True, slots=True)
-class LayerWeights:
-    """A layer's weights as they are multiplied: qkv [heads.width, D], dense_gate_up [2I, D],
-    router [E, D]; gains [D] of the norms, `scalars` [2] of canvas and prompt tokens."""
+class FlatLayer:
+    """A layer without its attention, over tokens x [T, D] of whichever sequences.
+
+    Its weights as they are multiplied: qkv [heads.width, D], dense_gate_up [2I, D], router [E, D];
+    gains [D] of the norms; `scalars` [2] of canvas and prompt tokens.
+    """
 
     kind: str
+    eps: float
+    active_experts: int
     heads: Heads
     input_gain: Tensor
     qkv: Tensor
@@ -50,6 +57,33 @@ class LayerWeights:
     down: Tensor | Quantized
     closing_gains: tuple[Tensor, Tensor, Tensor]  # of the dense MLP, the experts, their sum
     scalars: Tensor
+
+    def before_attention(
+        self, x: Tensor, angles: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """q [T, H, K], k and v [T, G, K] of the tokens, turned by the angles [T, K]."""
+        (normed,) = rms_norms(x, (self.input_gain,), self.eps)
+        qkv = F.linear(normed, self.qkv)
+        return qkv_norm_rope(qkv, self.q_gain, self.k_gain, angles, self.heads, self.eps)
+
+    def after_attention(self, x: Tensor, attended: Tensor, scalars: Tensor) -> Tensor:
+        """The layer's output [T, D], from its input x, what attention gave [T, H, K], and the
+        scalar [T] of each token."""
+        eps = self.eps
+        x = add_normed(x, F.linear(attended.flatten(1), self.out), self.attention_gain, eps)
+        for_dense, for_experts, for_router = rms_norms(x, self.feedforward_gains, eps)
+        gate, up = F.linear(for_dense, self.dense_gate_up).chunk(2, dim=-1)
+        dense = F.linear(F.gelu(gate, approximate="tanh") * up, self.dense_down)
+        weights, experts, _ = moe_route(
+            F.linear(for_router, self.router), self.per_expert_scale, self.active_experts
+        )
+        if isinstance(self.gate_up, Quantized):
+            down = cast("Quantized", self.down)
+            visits = moe_visits_fp8(for_experts, weights, experts, self.gate_up, down)
+        else:
+            down = cast("Tensor", self.down)
+            visits = moe_visits(for_experts, weights, experts, self.gate_up, down)
+        return combine_normed(x, dense, visits, self.closing_gains, scalars, eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +106,17 @@ class FlatBatch:
 
 
 class FlatLayers:
-    """All layers of a model. With `fp8` the experts' weights are rounded to 8 bits."""
+    """All layers of a model. With `fp8` the experts' weights are rounded to 8 bits, with `int8`
+    (on a CPU) those of all products but the router's."""
 
-    def __init__(self, model: Denoiser, max_positions: int, *, fp8: bool = False) -> None:
+    def __init__(
+        self, model: Denoiser, max_positions: int, *, fp8: bool = False, int8: bool = False
+    ) -> None:
         self.config = model.config
-        self._layers = [
-            _layer_weights(cast("Layer", layer), model.config, fp8) for layer in model.layers
-        ]
-        weight = model.embed_tokens.weight
-        positions = torch.arange(max_positions, device=weight.device)[None]
-        self._angles = {
-            kind: tuple(
-                x[0, :, 0].contiguous()  # [max_positions, K]
-                for x in rotary_angles(
-                    model.get_buffer(f"{kind}_frequencies"), positions, weight.dtype
-                )
-            )
-            for kind in (SLIDING, FULL)
-        }
+        self._layers: Sequence[FlatLayer | Int8Layer] = (
+            int8_layers(model) if int8 else flat_layers(model, fp8=fp8)
+        )
+        self._angles = angle_tables(model, max_positions)
 
     def forward(self, x: Tensor, batch: FlatBatch, arena: KVArena) -> Tensor:
         """x [T, D] after the embedding; returns those of the canvases [canvases, D], not normed.
@@ -116,17 +143,13 @@ class FlatLayers:
     def _layer(
         self,
         x: Tensor,
-        layer: LayerWeights,
+        layer: FlatLayer | Int8Layer,
         angles: tuple[Tensor, Tensor],
         batch: FlatBatch,
         arena: tuple[Tensor, Tensor],
         is_last: bool,
     ) -> Tensor:
-        eps = self.config.rms_norm_eps
-        (normed,) = rms_norms(x, (layer.input_gain,), eps)
-        q, k, v = qkv_norm_rope(
-            F.linear(normed, layer.qkv), layer.q_gain, layer.k_gain, angles, layer.heads, eps
-        )
+        q, k, v = layer.before_attention(x, angles)
         if len(batch.slots):
             arena[0].index_copy_(0, batch.slots, k[batch.canvases :])
             arena[1].index_copy_(0, batch.slots, v[batch.canvases :])
@@ -136,30 +159,36 @@ class FlatLayers:
             sequences = batch.canvas_sequences
         window = self.config.sliding_window if layer.kind == SLIDING else None
         attended = ragged_attention(q, k, v, arena, sequences, window)
-        x = add_normed(x, F.linear(attended.flatten(1), layer.out), layer.attention_gain, eps)
-        for_dense, for_experts, for_router = rms_norms(x, layer.feedforward_gains, eps)
-        gate, up = F.linear(for_dense, layer.dense_gate_up).chunk(2, dim=-1)
-        dense = F.linear(F.gelu(gate, approximate="tanh") * up, layer.dense_down)
-        weights, experts, _ = moe_route(
-            F.linear(for_router, layer.router), layer.per_expert_scale, self.config.top_k_experts
-        )
-        if isinstance(layer.gate_up, Quantized):
-            down = cast("Quantized", layer.down)
-            visits = moe_visits_fp8(for_experts, weights, experts, layer.gate_up, down)
-        else:
-            down = cast("Tensor", layer.down)
-            visits = moe_visits(for_experts, weights, experts, layer.gate_up, down)
-        return combine_normed(x, dense, visits, layer.closing_gains, layer.scalars[kinds], eps)
+        return layer.after_attention(x, attended, layer.scalars[kinds])
 
 
-def _layer_weights(layer: Layer, config: ModelConfig, fp8: bool) -> LayerWeights:
+def angle_tables(model: Denoiser, max_positions: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Cosines and sines [max_positions, K] of each kind of layer."""
+    weight = model.embed_tokens.weight
+    positions = torch.arange(max_positions, device=weight.device)[None]
+    tables: dict[str, tuple[Tensor, Tensor]] = {}
+    for kind in (SLIDING, FULL):
+        frequencies = model.get_buffer(f"{kind}_frequencies")
+        cosine, sine = rotary_angles(frequencies, positions, weight.dtype)
+        tables[kind] = cosine[0, :, 0].contiguous(), sine[0, :, 0].contiguous()
+    return tables
+
+
+def flat_layers(model: Denoiser, *, fp8: bool = False) -> list[FlatLayer]:
+    """The layers of a model, with the weights of the experts in 8 bits if asked."""
+    return [_flat(cast("Layer", layer), model.config, fp8) for layer in model.layers]
+
+
+def _flat(layer: Layer, config: ModelConfig, fp8: bool) -> FlatLayer:
     attention, experts, router = layer.self_attn, layer.experts, layer.router
     projections = [attention.q_proj, attention.k_proj]
     if attention.v_proj is not None:
         projections.append(attention.v_proj)
     kind = layer.layer_type
-    return LayerWeights(
+    return FlatLayer(
         kind=kind,
+        eps=config.rms_norm_eps,
+        active_experts=config.top_k_experts,
         heads=Heads(
             config.num_attention_heads,
             config.kv_heads(kind),

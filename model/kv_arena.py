@@ -17,24 +17,20 @@ GRANULE = 16  # tokens; spans are multiples of it, so that a longer revision oft
 
 @dataclass(slots=True)
 class Span:
-    """A place for the keys of a prompt; the first `reused` of its tokens have theirs already.
-
-    `users` counts the canvases that still read it.
-    """
+    """A place for the keys of a prompt; the first `reused` of its tokens have theirs already."""
 
     start: int
     capacity: int
     prompt: tuple[int, ...]
     key: Hashable | None
     reused: int = 0
-    users: int = 0
 
 
 @dataclass(slots=True)
 class KVArena:
     """Keys and values of `tokens` tokens in every layer, given out in spans.
 
-    A span whose prompt had a key is kept after its last user, as long as nobody needs the room: a
+    A span whose prompt had a key is kept after its use, as long as nobody needs the room: a
     prompt with the same key that begins the same way has only its rest encoded.
     """
 
@@ -98,10 +94,7 @@ class KVArena:
         return Span(start, capacity, prompt, key, reused)
 
     def release(self, span: Span) -> None:
-        """One user less; after the last, the span is kept under its key or free again."""
-        span.users -= 1
-        if span.users > 0:
-            return
+        """Keep the span under its key, or free it."""
         if span.key is None:
             self._give_back(span)
             return

@@ -47,7 +47,7 @@ class GatedMLP(nn.Module):
 
 
 def rotary_frequencies(config: ModelConfig, layer_type: str) -> Tensor:
-    """Inverse frequencies [K/2] float32 of a layer type.
+    """Inverse frequencies [K/2] float32 of a layer type, on the CPU.
 
     Full layers are "proportional": only the first quarter of the pairs turns, the exponent still
     counts over the whole head, the other pairs have frequency 0.
@@ -57,8 +57,8 @@ def rotary_frequencies(config: ModelConfig, layer_type: str) -> Tensor:
     theta = config.full_rope_theta if full else config.sliding_rope_theta
     factor = config.full_partial_rotary_factor if full else 1.0
     turning = int(factor * head_size / 2)
-    exponents = torch.arange(0, 2 * turning, 2, dtype=torch.float32) / head_size
-    still = torch.zeros(head_size // 2 - turning)
+    exponents = torch.arange(0, 2 * turning, 2, dtype=torch.float32, device="cpu") / head_size
+    still = torch.zeros(head_size // 2 - turning, device="cpu")
     return torch.cat([1.0 / theta**exponents, still])
 
 

@@ -10,24 +10,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..kernels import int8
 from ..kernels.canvas_step import FREE
 from .beam_search import decode
 from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
+from .causal_layers import CausalLayers
 from .config import SamplerConfig
-from .consensus import likenesses
 from .denoiser import Denoiser
 from .denoising_step import StepOptions
-from .engine import CanvasRequest, CanvasResult, Engine, EngineLimits
+from .engine import CanvasRequest, Engine, EngineLimits
 from .examples import pad
 from .stand_ins import Disguise, stand_ins
 from .tokenizer import TranslationTokenizer
 from .verifier import mean_log_probabilities
 
-ON_CPU = StepOptions(top_tokens=8)  # saves a sixth of the time, and costs no chrF (docs/engine.md)
-WARM_STEPS = 3  # at most, from a draft
+# Both cost no chrF (docs/engine.md).
+ON_CPU = StepOptions(int8=int8.is_supported(), top_tokens=8)
+WARM_STEPS = 2  # at most, from a draft or the verifier's answer
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
 VERIFIER_BEAMS = 5
-LIKENESS_WEIGHT = 4.0  # beside the mean log-probability of a token; chosen on a part of the dev set
 _WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
 
 MAX_PLACES = 64  # where an expression may stand
@@ -40,10 +41,12 @@ class Request(NamedTuple):
     `draft` is what seems right of the translation of an earlier state of the text: denoising starts
     from it, and finds what follows it anew;
     `pinned` is the beginning that the answer must have, whole words; it will contain each of the
-    `required` expressions. Of the `candidates`, and one more that the verifier writes, if there is
-    one (verifier.py), that one is taken which agrees most with the others (consensus.py) and is
-    likely for the verifier. Revisions of one text have the same `key`: what they begin with is
+    `required` expressions. Revisions of one text have the same `key`: what they begin with is
     encoded once.
+
+    Where there is a verifier (verifier.py), it writes a translation first, in which it keeps of the
+    draft what it would write itself, and denoising starts from that. Of the two answers, the one
+    that it finds likelier is taken.
     """
 
     text: str
@@ -53,27 +56,31 @@ class Request(NamedTuple):
     pinned: str = ""
     required: tuple[str, ...] = ()
     key: Hashable | None = None
-    candidates: int = 1
 
 
 class Answer(NamedTuple):
-    """A translation, and the denoising steps that it took (the most of its candidates)."""
+    """A translation, and the denoising steps that it took."""
 
     text: str
     steps: int
 
 
-# What a request still asks of the engine, what it is told, and its answer in the end.
-_Course = Generator[CanvasRequest, list[CanvasResult], Answer]
+class _Found(NamedTuple):
+    """Tokens of the verifier (none where it came to no end) or of a canvas, and its steps."""
+
+    tokens: list[int]
+    steps: int = 0
+
+
+# What a request still asks of the verifier or of the engine, what it is told, and its answer.
+_Course = Generator[Request | CanvasRequest, _Found, Answer]
 
 
 class _Waiting(NamedTuple):
-    """A request whose canvases are on their way."""
+    """A request that has asked for something."""
 
     number: int
     course: _Course
-    asked: CanvasRequest
-    results: list[CanvasResult]
 
 
 class Translations:
@@ -98,41 +105,31 @@ class Translations:
         options = ON_CPU if device.type == "cpu" else StepOptions()
         self._engine = Engine(model, sampler, limits, generator=generator, options=options)
         self._model, self._tokenizer, self._sampler = model, tokenizer, sampler
-        self._verifier = verifier
+        self._verifier = CausalLayers(verifier, int8=options.int8) if verifier else None
         self._random = random.Random(seed)
         self._numbers = 0
-        self._waiting: dict[int, _Waiting] = {}
-        self._unwritten: dict[int, Request] = {}  # those that the verifier has yet to answer
-        self._written: dict[int, str] = {}  # its answers, by the numbers of the requests
+        self._unwritten: list[tuple[_Waiting, Request]] = []  # that the verifier is asked for
+        self._denoising: dict[int, _Waiting] = {}  # by the tickets of their canvases
 
     @property
     def is_idle(self) -> bool:
-        return self._engine.is_idle
+        return not self._unwritten and self._engine.is_idle
 
     def add(self, request: Request) -> int:
         """Begin with a request; its number is that of its answer."""
         self._numbers += 1
-        number, course = self._numbers, self._course(self._numbers, request)
-        self._ask(_Waiting(number, course, next(course), []))
-        return number
+        course = self._course(request)
+        self._ask(_Waiting(self._numbers, course), next(course))
+        return self._numbers
 
     def step(self) -> list[tuple[int, Answer]]:
-        """One denoising step for all requests; the numbers and answers of those that it ends."""
-        self._write()
-        answers: list[tuple[int, Answer]] = []
+        """What the verifier is asked for, and one denoising step for all requests; the numbers and
+        answers of those that end with it."""
+        answers = [self._tell(waiting, found) for waiting, found in self._write()]
         for result in self._engine.step():
-            waiting = self._waiting[result.ticket]
-            waiting.results.append(result)
-            if len(waiting.results) < waiting.asked.copies:
-                continue
-            del self._waiting[result.ticket]
-            try:
-                asked = waiting.course.send(waiting.results)
-            except StopIteration as end:
-                answers.append((waiting.number, end.value))
-            else:
-                self._ask(waiting._replace(asked=asked, results=[]))
-        return answers
+            waiting = self._denoising.pop(result.ticket)
+            answers.append(self._tell(waiting, _Found(result.tokens, result.steps)))
+        return [answer for answer in answers if answer is not None]
 
     def translate(
         self, requests: Sequence[Request], progress: Callable[[int], None] = lambda done: None
@@ -151,29 +148,39 @@ class Translations:
                 progress(len(answers))
         return [answers[i] for i in range(len(requests))]
 
-    def _ask(self, waiting: _Waiting) -> None:
-        self._waiting[self._engine.add(waiting.asked)] = waiting
+    def _ask(self, waiting: _Waiting, asked: Request | CanvasRequest) -> None:
+        if isinstance(asked, Request):
+            self._unwritten.append((waiting, asked))
+        else:
+            self._denoising[self._engine.add(asked)] = waiting
 
-    def _write(self) -> None:
-        """The verifier's own answers to all that have come since the last step."""
+    def _tell(self, waiting: _Waiting, found: _Found) -> tuple[int, Answer] | None:
+        """The answer of a request, or None where it asks for more."""
+        try:
+            self._ask(waiting, waiting.course.send(found))
+        except StopIteration as end:
+            return waiting.number, end.value
+        return None
+
+    def _write(self) -> list[tuple[_Waiting, _Found]]:
+        """The verifier's answers to all that have asked since the last step."""
         if not self._unwritten:
-            return
-        assert self._verifier is not None, "nothing else is put there"
-        requests = list(self._unwritten.values())
-        prompts = [self._prompt(request) for request in requests]
-        decoded = decode(
-            self._verifier,
-            prompts,
-            canvas_tokens(max(map(len, prompts))),
-            [self._tokens(request.pinned) for request in requests],
-            VERIFIER_BEAMS,
-        )
-        for number, request, one in zip(self._unwritten, requests, decoded, strict=True):
-            if one.tokens:
-                self._written[number] = self._text(request, one.tokens)
+            return []
+        assert self._verifier is not None, "nothing else asks"
+        waiting, requests = zip(*self._unwritten, strict=True)
         self._unwritten.clear()
+        prompts = [self._prompt(request) for request in requests]
+        pinned = [self._tokens(request.pinned) for request in requests]
+        drafts = [self._tokens(request.draft) for request in requests]
+        guesses = [
+            draft[len(pins) :] if draft[: len(pins)] == pins else []
+            for draft, pins in zip(drafts, pinned, strict=True)
+        ]
+        most = canvas_tokens(max(map(len, prompts)))
+        decoded = decode(self._verifier, prompts, most, pinned, guesses, VERIFIER_BEAMS)
+        return [(one, _Found(found.tokens)) for one, found in zip(waiting, decoded, strict=True)]
 
-    def _course(self, number: int, request: Request) -> _Course:
+    def _course(self, request: Request) -> _Course:
         """The best candidate, and what is required put into it.
 
         Rare terms are disguised. Where they cannot be put back, the text is translated as it is.
@@ -184,7 +191,7 @@ class Translations:
             draft=disguise.hide(request.draft),
             pinned=disguise.hide(request.pinned),
         )
-        texts, steps = yield from self._candidates(number, hidden)
+        texts, steps = yield from self._candidates(hidden)
         restored = zip(texts, map(disguise.restore, texts), strict=True)
         kept = {
             text: full
@@ -193,14 +200,14 @@ class Translations:
         }
         if not kept:
             hidden = request
-            texts, more = yield from self._candidates(number, request)
+            texts, more = yield from self._candidates(request)
             kept, steps = dict(zip(texts, texts, strict=True)), steps + more
         best = self._best(hidden, [text for text in texts if text in kept])
         answer = Answer(kept[best], steps)
         for expression in request.required:
             if not contains(answer.text, expression):
                 text, canvas = self._with_expression(request, answer.text, expression)
-                (result,) = yield canvas
+                result = yield canvas
                 found = self._text(request, result.tokens)
                 answer = Answer(
                     found if contains(found, expression) else text, answer.steps + 1 + result.steps
@@ -208,49 +215,41 @@ class Translations:
         return answer
 
     def _candidates(
-        self, number: int, request: Request
-    ) -> Generator[CanvasRequest, list[CanvasResult], tuple[list[str], int]]:
-        """What the canvases and the verifier make of a request, and the steps that it took."""
-        if self._verifier is not None:
-            self._unwritten[number] = request
-        results = yield self._canvas(request)
-        texts = [self._text(request, result.tokens) for result in results]
-        if number in self._written:
-            texts.append(self._written.pop(number))
-        return texts, max(result.steps for result in results)
+        self, request: Request
+    ) -> Generator[Request | CanvasRequest, _Found, tuple[list[str], int]]:
+        """What the verifier and a canvas make of a request, and the steps that it took."""
+        written = (yield request).tokens if self._verifier is not None else []
+        result = yield self._canvas(request, written or self._tokens(request.draft))
+        found = [written, result.tokens] if written else [result.tokens]
+        texts = [self._text(request, tokens) for tokens in found]
+        return list(dict.fromkeys(texts)), result.steps
 
     def _disguise(self, request: Request) -> Disguise:
         found = stand_ins((request.source, request.target)) if self._sampler.stand_ins else None
         return found.disguise(request.text) if found else Disguise(request.text)
 
     def _best(self, request: Request, texts: Sequence[str]) -> str:
-        """The text that agrees most with the others, and that the verifier finds likely."""
+        """The text that the verifier finds likeliest."""
         if len(texts) == 1:
             return texts[0]
-        scores = [LIKENESS_WEIGHT * likeness for likeness in likenesses(texts)]
-        if self._verifier is not None:
-            answers = [self._tokenizer.answer(text)[:MAX_CANVAS] for text in texts]
-            means = mean_log_probabilities(self._verifier, self._prompt(request), answers)
-            scores = [score + mean for score, mean in zip(scores, means, strict=True)]
-        return texts[scores.index(max(scores))]
+        assert self._verifier is not None, "nothing else gives a second text"
+        answers = [self._tokenizer.answer(text)[:MAX_CANVAS] for text in texts]
+        means = mean_log_probabilities(self._verifier, self._prompt(request), answers)
+        return texts[means.index(max(means))]
 
-    def _canvas(self, request: Request) -> CanvasRequest:
-        """A warm canvas holds its draft, `WARM_NOISE` of it replaced by noise."""
-        prompt = self._prompt(request)
-        draft, pinned = self._tokens(request.draft), self._tokens(request.pinned)
+    def _canvas(self, request: Request, start: Sequence[int]) -> CanvasRequest:
+        """A warm canvas holds a start, `WARM_NOISE` of it replaced by noise."""
+        prompt, pinned = self._prompt(request), self._tokens(request.pinned)
         size = canvas_tokens(len(prompt))
-        if draft or pinned:
-            held = max(len(draft), len(pinned)) + SPARE_TOKENS
+        if start or pinned:
+            held = max(len(start), len(pinned)) + SPARE_TOKENS
             size = max(size, min(MAX_CANVAS, -(-held // CANVAS_STEP) * CANVAS_STEP))
-        limits = self._engine.limits
-        room = (limits.step_tokens - len(prompt)) // size
         return CanvasRequest(
             prompt=tuple(prompt),
             size=size,
-            copies=min(request.candidates, room, limits.rows),
-            start=self._opened(draft),
+            start=self._opened(start),
             pinned=pinned,
-            steps=min(WARM_STEPS, self._sampler.max_denoising_steps) if draft else None,
+            steps=min(WARM_STEPS, self._sampler.max_denoising_steps) if start else None,
             key=request.key,
         )
 

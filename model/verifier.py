@@ -13,8 +13,10 @@ from pathlib import Path
 
 import torch
 
+from .causal_layers import CausalLayers
 from .denoiser import Denoiser
 from .examples import pad
+from .kv_cache import PADDING
 from .weights import load_model
 
 FOLDER = "verifier"  # inside a model's folder: a checkpoint folder with the same vocabulary
@@ -28,19 +30,19 @@ def load_verifier(folder: Path, dtype: torch.dtype, device: str) -> Denoiser | N
 
 @torch.inference_mode()
 def mean_log_probabilities(
-    model: Denoiser, prompt: Sequence[int], answers: Sequence[Sequence[int]]
+    model: CausalLayers, prompt: Sequence[int], answers: Sequence[Sequence[int]]
 ) -> list[float]:
     """Of the tokens of each answer, which includes its end mark, given the prompt; in nats."""
-    device = model.embed_tokens.weight.device
+    device = model.device
     rows = [[*prompt, *answer] for answer in answers]
     tokens = pad(rows, model.config.pad_token_id).to(device)
     ends = torch.tensor([len(row) for row in rows], device=device)[:, None]
-    position = torch.arange(tokens.shape[1], device=device)
-    starts = torch.full((len(rows),), len(prompt), device=device)
-    hidden, _ = model.encode(tokens[:, :-1], mask=position[:-1] < ends - 1, prompt_tokens=starts)
-    first = len(prompt) - 1
-    log = model.logits(hidden[:, first:]).log_softmax(dim=-1)  # [B, N, V]
+    place = torch.arange(tokens.shape[1], device=device).expand_as(tokens)
+    positions = place.masked_fill(place >= ends - 1, PADDING)[:, :-1]
+    mutual = torch.full((len(rows),), len(prompt), device=device)
+    hidden = model.forward(tokens[:, :-1], positions, model.cache(*positions.shape), mutual)
+    log = model.logits(hidden[:, len(prompt) - 1 :]).log_softmax(dim=-1)  # [B, N, V]
     log = log.gather(-1, tokens[:, len(prompt) :, None])[:, :, 0]
-    asked = position[len(prompt) :] < ends
+    asked = (place < ends)[:, len(prompt) :]
     means = (log * asked).sum(dim=-1) / asked.sum(dim=-1)
     return [float(mean) for mean in means]

@@ -13,10 +13,11 @@ import torch
 
 from .. import beam_search
 from ..canvas import MAX_CANVAS
+from ..causal_layers import CausalLayers
 from ..config import load_sampler_config
 from ..errors import PeerError
 from ..tokenizer import Direction, TranslationTokenizer
-from ..translation import VERIFIER_BEAMS, Request, Translations
+from ..translation import ON_CPU, VERIFIER_BEAMS, Request, Translations
 from ..verifier import load_verifier
 from ..weights import load_model
 
@@ -31,39 +32,36 @@ class Contestant:
     translate: Callable[[Sequence[str]], list[str]]
 
 
-def contestants(folder: Path, direction: Direction, candidates: Sequence[int]) -> list[Contestant]:
+def contestants(folder: Path, direction: Direction) -> list[Contestant]:
     """All that can be had on this machine. Raises CheckpointError, PeerError."""
-    own = list(_own(folder, direction, candidates))
+    own = list(_own(folder, direction))
     apertium = find_apertium(direction)
     return [*own, apertium] if apertium else own
 
 
-def _own(folder: Path, direction: Direction, candidates: Sequence[int]) -> Iterator[Contestant]:
+def _own(folder: Path, direction: Direction) -> Iterator[Contestant]:
     """The model on the CPU, as `surtitle translate` runs it there; and its two halves: a canvas by
     itself, and its verifier, which is the autoregressive teacher, with the texts as they are."""
     tokenizer = TranslationTokenizer.load(folder)
     model, sampler = load_model(folder), load_sampler_config(folder)
     verifier = load_verifier(folder, torch.float32, "cpu")
-    for count in candidates:
-        together = Translations(model, tokenizer, sampler, verifier=verifier)
-        name = f"surtitle, {count} candidate{'s' * (count > 1)}"
-        yield Contestant(name, partial(_translate, together, direction, count))
+    together = Translations(model, tokenizer, sampler, verifier=verifier)
+    yield Contestant("surtitle", partial(_translate, together, direction))
     if verifier is not None:
+        layers = CausalLayers(verifier, int8=ON_CPU.int8)
         alone = Translations(model, tokenizer, sampler)
-        yield Contestant("one canvas alone", partial(_translate, alone, direction, 1))
+        yield Contestant("one canvas alone", partial(_translate, alone, direction))
 
         def decode(texts: Sequence[str]) -> list[str]:
             prompts = [tokenizer.prompt(text, *direction) for text in texts]
-            answers = beam_search.decode(verifier, prompts, MAX_CANVAS, beams=VERIFIER_BEAMS)
+            answers = beam_search.decode(layers, prompts, MAX_CANVAS, beams=VERIFIER_BEAMS)
             return [tokenizer.decode(answer.tokens) for answer in answers]
 
         yield Contestant(f"autoregressive teacher, {VERIFIER_BEAMS} beams", decode)
 
 
-def _translate(
-    translations: Translations, direction: Direction, candidates: int, texts: Sequence[str]
-) -> list[str]:
-    requests = [Request(text, *direction, candidates=candidates) for text in texts]
+def _translate(translations: Translations, direction: Direction, texts: Sequence[str]) -> list[str]:
+    requests = [Request(text, *direction) for text in texts]
     return [answer.text for answer in translations.translate(requests)]
 
 

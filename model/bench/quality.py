@@ -135,7 +135,7 @@ def main(argv: Sequence[str]) -> int:
             line
             for direction in directions
             for line in compare(
-                contestants(folder, direction, arguments.candidates),
+                contestants(folder, direction),
                 read_dev_sets(arguments.data, direction),
                 direction,
                 arguments.lines,
@@ -250,15 +250,10 @@ def _spread(items: Sequence[T], most: int | None) -> Sequence[T]:
     return [items[i * len(items) // most] for i in range(most)]
 
 
-def _counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if min(counts) < 1:
-        raise ValueError
-    return counts
-
-
 def _count(text: str) -> int:
-    (count,) = _counts(text)
+    count = int(text)
+    if count < 1:
+        raise ValueError
     return count
 
 
@@ -276,9 +271,6 @@ def _parser() -> argparse.ArgumentParser:
         default="embedded",
         metavar="MODEL",
         help="its name or folder; default: embedded",
-    )
-    parser.add_argument(
-        "--candidates", type=_counts, default=[1, 3, 8], metavar="LIST", help="default: 1,3,8"
     )
     parser.add_argument(
         "--lines",

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
 
 import torch
@@ -28,14 +27,12 @@ from .validation import best_path, read_curve, sample
 
 MAX_LINES = 1000  # that are scored of a direction
 MAX_LINES_IN_ALL = 4000
-CANDIDATES = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     direction: Direction
     source: str  # "written" or "spoken"
-    candidates: int
     scores: Scores
 
 
@@ -67,17 +64,19 @@ def export(
     rows: list[Row] = []
     for row in _score(translations, corpus.dev, settings.directions):
         display.say(
-            f"{'-'.join(row.direction)}, {row.source}, candidates {row.candidates}: "
+            f"{'-'.join(row.direction)}, {row.source}: "
             f"BLEU {row.scores.bleu:.1f}, chrF {row.scores.chrf:.1f} on {row.scores.lines} lines"
         )
         rows.append(row)
     direction = settings.directions[0]
     timed = timed_sentences([pair.source for pair in corpus.dev if pair.direction == direction])
-    latencies = {count: _time(translations, timed, direction, count) for count in CANDIDATES}
+    latency = measure_latency(
+        lambda text: translations.translate([Request(text, *direction)]), timed
+    )
     parts = [
         _title(model, settings, folder, sampler),
         _scores(rows),
-        _speed(latencies, timed),
+        _speed(latency, timed),
         _making(settings, corpus),
         _data(settings),
     ]
@@ -98,20 +97,11 @@ def _score(
         references = [pair.target for pair in pairs]
         written = [pair.source for pair in pairs]
         sources = {"written": written, "spoken": [spoken(text) for text in written]}
-        for (name, texts), candidates in product(sources.items(), CANDIDATES):
-            requests = [Request(text, *direction, candidates=candidates) for text in texts]
+        for name, texts in sources.items():
+            requests = [Request(text, *direction) for text in texts]
             answers = [answer.text for answer in translations.translate(requests)]
             scores = evaluate(texts, answers, references, direction[1])
-            yield Row(direction, name, candidates, scores)
-
-
-def _time(
-    translations: Translations, texts: Sequence[str], direction: Direction, candidates: int
-) -> Latency:
-    def translate(text: str) -> None:
-        translations.translate([Request(text, *direction, candidates=candidates)])
-
-    return measure_latency(translate, texts)
+            yield Row(direction, name, scores)
 
 
 def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerConfig) -> str:
@@ -119,7 +109,6 @@ def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerCo
     count = sum(parameter.numel() for parameter in model.parameters())
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     has_verifier = (folder / FOLDER).is_dir()
-    chosen = "agrees with the others" + (" and the verifier finds likely" if has_verifier else "")
     kinds = Counter(kind.removesuffix("_attention") for kind in config.layer_types)
     layers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return f"""# A translator for {names(settings.directions)}
@@ -136,8 +125,8 @@ def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerCo
 {config.moe_intermediate_size}, {config.top_k_experts} active |
 | vocabulary | {config.vocab_size}, byte-level BPE |
 | sampler | at most {sampler.max_denoising_steps} steps, temperature {sampler.t_max} falling to \
-{sampler.t_min}; of several candidates the one that {chosen} |
-| verifier | {"the autoregressive stage's model; it adds a candidate" if has_verifier else "none"} |
+{sampler.t_min} |
+| verifier | {"the autoregressive stage's model" if has_verifier else "none"} |
 """
 
 
@@ -149,39 +138,28 @@ def _scores(rows: Sequence[Row]) -> str:
         "punctuation, as a recognizer without these writes it. Empty, looping (one word more than",
         "three times in a row) and copied answers are counted.",
         "",
-        "| direction | source | candidates | BLEU | chrF | lines | empty | looping | copied |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| direction | source | BLEU | chrF | lines | empty | looping | copied |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         s = row.scores
         lines.append(
-            f"| {'-'.join(row.direction)} | {row.source} | {row.candidates} | {s.bleu:.1f} | "
-            f"{s.chrf:.1f} | {s.lines} | {s.empty} | {s.looping} | {s.copied} |"
+            f"| {'-'.join(row.direction)} | {row.source} | {s.bleu:.1f} | {s.chrf:.1f} | "
+            f"{s.lines} | {s.empty} | {s.looping} | {s.copied} |"
         )
     signatures = sorted({signature for row in rows for signature in row.scores.signatures})
     lines += ["", "sacrebleu's signatures:", *(f"- `{signature}`" for signature in signatures), ""]
     return "\n".join(lines)
 
 
-def _speed(latencies: dict[int, Latency], timed: Sequence[str]) -> str:
+def _speed(latency: Latency, timed: Sequence[str]) -> str:
     words = [len(text.split()) for text in timed]
-    rows = [
-        f"| {count} | {one.median_ms:.0f} ms ({one.p90_ms:.0f}) |"
-        for count, one in latencies.items()
-    ]
-    lines = [
-        "## How fast it is",
-        "",
-        f"One sentence of {min(words)} to {max(words)} words by itself, {len(timed)} of them: the",
-        f"median, and in brackets what 90 % stay below. {processor()},",
-        f"{torch.get_num_threads()} threads, float32, {_today()}.",
-        "",
-        "| candidates | time |",
-        "|---|---|",
-        *rows,
-        "",
-    ]
-    return "\n".join(lines)
+    return f"""## How fast it is
+
+A sentence of {min(words)} to {max(words)} words by itself, the median of {len(timed)} of them:
+{latency.median_ms:.0f} ms; 90 % take less than {latency.p90_ms:.0f} ms. {processor()},
+{torch.get_num_threads()} threads, {_today()}.
+"""
 
 
 def _making(settings: Settings, corpus: Corpus) -> str:

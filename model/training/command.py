@@ -97,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--lr", type=float, help="peak of the learning rate")
     parser.add_argument("--batch-tokens", type=int, default=4000, help="default: 4000")
+    parser.add_argument(
+        "--dropout", type=float, default=0.1, help="0 for few passes over much text; default: 0.1"
+    )
     parser.add_argument("--vocab-size", type=int, help="of a new model")
     parser.add_argument(
         "--processes", type=int, default=min(4, os.cpu_count() or 1), help="default: %(default)s"

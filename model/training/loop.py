@@ -26,7 +26,7 @@ from ..losses import autoregressive_loss, diffusion_loss
 from ..muon import Muon
 from ..tokenizer import TranslationTokenizer
 from .display import Display
-from .settings import DROPOUT, Settings
+from .settings import Settings
 from .validation import Point, Validator, save, validations_without_gain
 
 SYNC_SECONDS = 30  # between the averages of the workers, and the checkpoints
@@ -216,7 +216,7 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
         lead.begin()
     if settings.compile:
         _compile(model)
-    model.set_dropout(DROPOUT)
+    model.set_dropout(settings.dropout)
     model.train()
     seed = 1 + 1000 * progress.step + rank
     generator = torch.Generator().manual_seed(seed)

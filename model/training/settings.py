@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..tokenizer import Direction
+from ..verifier import FOLDER as VERIFIER
 
 STAGES = ("autoregressive", "distill", "diffusion", "export")
 SHARES = {"autoregressive": 0.3, "distill": 0.2, "diffusion": 0.5}  # of the training time
-DROPOUT = 0.1
 PEAK_LR = {"autoregressive": 3e-3, "diffusion": 2.5e-3}
 FINE_TUNING_LR = 1e-3
 
@@ -38,6 +38,7 @@ class Settings:
     patience: int | None = None
     lr: float | None = None
     batch_tokens: int = 4000
+    dropout: float = 0.1
     vocab_size: int | None = None
     processes: int = 1
     bf16: bool = False
@@ -61,13 +62,19 @@ class Settings:
         ):
             if value <= 0:
                 raise ValueError(f"{name} must be more than 0, got {value}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"--dropout must be at least 0 and less than 1, got {self.dropout:g}")
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """What runs, in this order."""
+        """What runs, in this order. A tuned model learns from people's translations alone; its
+        verifier, if it has one, is tuned before it."""
         if self.stage is not None:
             return (self.stage,)
-        return STAGES[2:] if self._is_tuning else STAGES
+        if self.start_from is None or not self._is_tuning:
+            return STAGES
+        has_verifier = (self.start_from / VERIFIER).is_dir()
+        return ("autoregressive", *STAGES[2:]) if has_verifier else STAGES[2:]
 
     def budget_s(self, stage: str) -> float:
         whole = sum(SHARES.get(one, 0) for one in self.stages)

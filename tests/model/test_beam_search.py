@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import surtitle.model as package
 from surtitle.model.beam_search import decode
-from surtitle.model.denoiser import Denoiser
+from surtitle.model.causal_layers import CausalLayers
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.verifier import load_verifier, mean_log_probabilities
 
@@ -23,10 +25,10 @@ def tokenizer() -> TranslationTokenizer:
 
 
 @pytest.fixture(scope="module")
-def verifier() -> Denoiser:
+def verifier() -> CausalLayers:
     model = load_verifier(EMBEDDED, torch.float32, "cpu")
     assert model is not None
-    return model
+    return CausalLayers(model)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def prompts(tokenizer: TranslationTokenizer) -> list[list[int]]:
     return [tokenizer.prompt(text, "en", "es") for text in TEXTS]
 
 
-def test_a_batch_is_as_each_alone(verifier: Denoiser, prompts: list[list[int]]) -> None:
+def test_a_batch_is_as_each_alone(verifier: CausalLayers, prompts: list[list[int]]) -> None:
     together = decode(verifier, prompts, 40)
     alone = [decode(verifier, [prompt], 40)[0] for prompt in prompts]
     assert [one.tokens for one in together] == [one.tokens for one in alone]
@@ -42,7 +44,7 @@ def test_a_batch_is_as_each_alone(verifier: Denoiser, prompts: list[list[int]]) 
 
 
 def test_the_confidence_is_the_mean_log_probability(
-    verifier: Denoiser, tokenizer: TranslationTokenizer, prompts: list[list[int]]
+    verifier: CausalLayers, tokenizer: TranslationTokenizer, prompts: list[list[int]]
 ) -> None:
     for prompt, one in zip(prompts, decode(verifier, prompts, 40), strict=True):
         answer = [*one.tokens, tokenizer.answer("")[-1]]
@@ -50,7 +52,7 @@ def test_the_confidence_is_the_mean_log_probability(
         assert one.confidence == pytest.approx(mean, abs=1e-4)
 
 
-def test_it_goes_on_from_a_beginning(verifier: Denoiser, prompts: list[list[int]]) -> None:
+def test_it_goes_on_from_a_beginning(verifier: CausalLayers, prompts: list[list[int]]) -> None:
     whole = decode(verifier, prompts, 40)
     begun = decode(verifier, prompts, 40, [one.tokens[:2] for one in whole])
     assert [one.tokens for one in begun] == [one.tokens for one in whole]
@@ -59,14 +61,41 @@ def test_it_goes_on_from_a_beginning(verifier: Denoiser, prompts: list[list[int]
     assert other.tokens[:3] == beginning
 
 
-def test_without_an_end_there_is_no_answer(verifier: Denoiser, prompts: list[list[int]]) -> None:
+def test_of_a_guess_what_one_beam_would_write_is_kept(
+    verifier: CausalLayers, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = decode(verifier, prompts, 40)
+    first, second, third = (one.tokens for one in whole)
+    guesses = [first, [*second[:2], 999, *second[2:]], [999]]
+    assert [one.tokens for one in decode(verifier, prompts, 40, guesses=guesses)] == [
+        one.tokens for one in whole
+    ]
+    begun = [third[:2], first[:1], second[:1]]
+    alike = decode(verifier, prompts, 40, begun)
+    guesses = [one.tokens[len(given) :] for one, given in zip(alike, begun, strict=True)]
+    passes: list[int] = []
+    forward = CausalLayers.forward
+
+    def counted(self: CausalLayers, tokens: Tensor, *arguments: Any) -> Tensor:
+        passes.append(tokens.shape[1])
+        return forward(self, tokens, *arguments)
+
+    monkeypatch.setattr(CausalLayers, "forward", counted)
+    found = decode(verifier, prompts, 40, begun, guesses)
+    assert [one.tokens for one in found] == [one.tokens for one in alike]
+    assert len(passes) == 1  # then the end mark is the likeliest
+
+
+def test_without_an_end_there_is_no_answer(
+    verifier: CausalLayers, prompts: list[list[int]]
+) -> None:
     long, short = decode(verifier, [prompts[2], prompts[1]], 6)
     assert long.tokens == []
     assert short.tokens
 
 
 def test_several_beams_find_likelier_answers(
-    verifier: Denoiser, tokenizer: TranslationTokenizer
+    verifier: CausalLayers, tokenizer: TranslationTokenizer
 ) -> None:
     texts = [
         *TEXTS,

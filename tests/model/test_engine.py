@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import surtitle.model.denoising_step as step_module
+from surtitle.kernels import int8
 from surtitle.kernels import vocab_stats as vocabulary
 from surtitle.kernels.canvas_step import FREE, Canvases, CanvasRules, canvas_step
 from surtitle.model.config import SamplerConfig
@@ -84,11 +85,10 @@ class Naive:
             if waiting and (not every or step % every == 0):
                 new = waiting[: 1 if every else None]
                 del waiting[: len(new)]
-            copies = [entry for entry in new for _ in range(entry[1].copies)]
-            if copies:
+            if new:
                 length = self.limits.canvas_tokens
-                noise = self.noise(len(copies) * length).view(-1, length)
-                rows += [self.row(*entry, noise[i]) for i, entry in enumerate(copies)]
+                noise = self.noise(len(new) * length).view(-1, length)
+                rows += [self.row(*entry, noise[i]) for i, entry in enumerate(new)]
             if rows:
                 sizes = [row["size"] for row in rows]
                 uniform = torch.rand(sum(sizes), 2, generator=self.generator).split(sizes)
@@ -160,7 +160,8 @@ def drawn(probabilities: Tensor, uniform: Tensor) -> Tensor:
 REQUESTS = [
     CanvasRequest(prompt(5), 16),
     CanvasRequest(prompt(40, 1), 32),  # longer than the window
-    CanvasRequest(prompt(9, 2), 40, copies=2),
+    CanvasRequest(prompt(9, 2), 40),
+    CanvasRequest(prompt(9, 2), 40),
     CanvasRequest(prompt(1, 3), 16, start=prompt(9, 4), steps=3),
     CanvasRequest(prompt(20, 5), 24, pinned=(7, FREE, 300)),
 ]
@@ -284,12 +285,6 @@ def test_a_prompt_in_which_tokens_see_each_other_is_reused_only_as_a_whole(
         assert sum(encoded) == expected
 
 
-def test_copies_share_a_prompt_and_differ(model: Denoiser, encoded: list[int]) -> None:
-    found = run(engine(model), [CanvasRequest(prompt(10), 16, copies=4)])
-    assert sum(encoded) == 10
-    assert len(found) == 4 and len({tuple(result.tokens) for result in found}) > 1
-
-
 def test_what_does_not_fit_waits_in_order_and_kept_prompts_give_way(model: Denoiser) -> None:
     limits = dataclasses.replace(LIMITS, rows=4, arena_tokens=64)
     requests = [CanvasRequest(prompt(n % 30 + 1, n), 16, key=n) for n in range(20)]
@@ -304,8 +299,6 @@ def test_what_does_not_fit_waits_in_order_and_kept_prompts_give_way(model: Denoi
         (CanvasRequest(prompt(129), 16), "a prompt may have 1 to 128 tokens, got 129"),
         (CanvasRequest((), 16), "a prompt may have 1 to 128 tokens, got 0"),
         (CanvasRequest(prompt(5), 41), "a canvas may have 1 to 40 tokens, got 41"),
-        (CanvasRequest(prompt(5), 16, copies=6), "a request may have 1 to 5 copies, got 6"),
-        (CanvasRequest(prompt(120), 40, copies=4), "a step may have 1 to 256 tokens, got 280"),
     ],
 )
 def test_what_can_never_fit_is_refused(
@@ -339,17 +332,24 @@ def test_a_shortlist_bounds_the_answers(model: Denoiser) -> None:
     assert all(tokens[0] not in (0, 1) for tokens in found)
 
 
-def test_8_bit_experts_change_little(model: Denoiser, both_hidden: Callable[..., Any]) -> None:
-    exact, rounded = both_hidden(model)
+@pytest.mark.parametrize("options", [StepOptions(fp8=True), StepOptions(int8=True)])
+def test_8_bits_change_little(
+    model: Denoiser, options: StepOptions, both_hidden: Callable[..., Any]
+) -> None:
+    if options.int8 and not int8.is_supported():
+        pytest.skip("no products of 8 bits here")
+    exact, rounded = both_hidden(model, options)
     error = (rounded - exact).norm() / exact.norm()
     assert 0 < error < 0.5  # mostly tokens that visit another expert
 
 
 @pytest.fixture
-def both_hidden(monkeypatch: pytest.MonkeyPatch) -> Callable[[Denoiser], list[Tensor]]:
-    """The canvas states of the first step, with exact experts and with 8-bit ones."""
+def both_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[Denoiser, StepOptions], list[Tensor]]:
+    """The canvas states of the first step, with exact weights and with the options."""
 
-    def states(model: Denoiser) -> list[Tensor]:
+    def states(model: Denoiser, options: StepOptions) -> list[Tensor]:
         seen: list[Tensor] = []
         forward = FlatLayers.forward
 
@@ -359,8 +359,8 @@ def both_hidden(monkeypatch: pytest.MonkeyPatch) -> Callable[[Denoiser], list[Te
 
         with monkeypatch.context() as patch:
             patch.setattr(FlatLayers, "forward", keep)
-            for fp8 in (False, True):
-                asked = engine(model, options=StepOptions(fp8=fp8))
+            for chosen in (StepOptions(), options):
+                asked = engine(model, options=chosen)
                 asked.add(REQUESTS[1])
                 asked.step()
         return seen

@@ -1,5 +1,6 @@
 """Live translation with the embedded model: it goes on from drafts and keeps what is pinned."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ import torch
 
 import surtitle.model.translation as translation
 from surtitle.model.beam_search import decode
+from surtitle.model.causal_layers import CausalLayers
 from surtitle.model.config import load_sampler_config
-from surtitle.model.consensus import likenesses
 from surtitle.model.denoiser import Denoiser
+from surtitle.model.denoising_step import StepOptions
+from surtitle.model.engine import CanvasRequest, Engine
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Answer, Request, Translations
 from surtitle.model.verifier import load_verifier, mean_log_probabilities
@@ -81,59 +84,68 @@ def test_a_required_expression_is_in_the_answer(
     assert found.text.startswith(pinned)
 
 
-def test_the_answer_is_one_of_several_candidates(
-    model: Denoiser, tokenizer: TranslationTokenizer
-) -> None:
-    text = "the old man on the corner sells red and yellow apples in the evening"
-    heard: list[int] = []
-
-    def ask(*requests: Request) -> list[str]:
-        translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), seed=4)
-        return [answer.text for answer in translations.translate(requests, heard.append)]
-
-    alone = ask(*[Request(text, "en", "es")] * 3)  # the same draws
-    scores = likenesses(alone)
-    best = alone[scores.index(max(scores))]
-    assert ask(Request(text, "en", "es", candidates=3)) == [best]
-    assert heard[-2:] == [3, 1]  # three candidates are one answer
-
-
-def test_the_verifier_has_a_say(model: Denoiser, tokenizer: TranslationTokenizer) -> None:
-    """It prefers what people say to the same words in another order, and so does the choice."""
+@pytest.fixture(scope="module")
+def verifier() -> Denoiser:
     verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
     assert verifier is not None
+    return verifier
+
+
+def test_the_verifier_chooses(
+    model: Denoiser, verifier: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    """It prefers what people say to the same words in another order."""
     prompt = tokenizer.prompt("my brother has bought a new car", "en", "es")
     texts = ["Mi hermano coche un ha comprado.", "Mi hermano ha comprado un coche."]
-    answers = [tokenizer.answer(text) for text in texts]
-    wrong, right = mean_log_probabilities(verifier, prompt, answers)
+    answers, layers = [tokenizer.answer(text) for text in texts], CausalLayers(verifier)
+    wrong, right = mean_log_probabilities(layers, prompt, answers)
     assert wrong < right < 0
-    alone = [mean_log_probabilities(verifier, prompt, [answer])[0] for answer in answers]
+    alone = [mean_log_probabilities(layers, prompt, [answer])[0] for answer in answers]
     assert alone == pytest.approx([wrong, right], abs=1e-4)  # whatever stands beside it
-    config = load_sampler_config(EMBEDDED)
     request = Request("my brother has bought a new car", "en", "es")
-    chosen = Translations(model, tokenizer, config, verifier=verifier)._best(request, texts)
-    assert chosen == texts[1]
-    assert Translations(model, tokenizer, config)._best(request, texts) == texts[0]  # both alike
-
-
-def test_the_verifier_writes_a_candidate_that_goes_on_from_what_is_pinned(
-    model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
-    assert verifier is not None
-    texts: list[list[str]] = []
-    monkeypatch.setattr(
-        Translations, "_best", lambda _, request, found: texts.append(found) or found[-1]
-    )
     translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
-    prompt = tokenizer.prompt("my brother has bought a new car", "en", "es")
-    (own,) = decode(verifier, [prompt], 40)
-    free = Request("my brother has bought a new car", "en", "es", candidates=2)
+    assert translations._best(request, texts) == texts[1]
+
+
+def test_a_canvas_starts_from_what_the_verifier_writes(
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Translations, "_best", lambda _, request, texts: texts[0])
+    monkeypatch.setattr(translation, "WARM_NOISE", 0)
+    monkeypatch.setattr(translation, "ON_CPU", StepOptions())  # in 8 bits, rows share a scale
+    started: list[Sequence[int]] = []
+    add = Engine.add
+
+    def heard(self: Engine, asked: CanvasRequest) -> int:
+        started.append(asked.start)
+        return add(self, asked)
+
+    monkeypatch.setattr(Engine, "add", heard)
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
+    free = Request("my brother has bought a new car", "en", "es")
     pinned = free._replace(pinned="Una casa muy vieja")
-    found = translations.translate([free, pinned, free._replace(candidates=1)])
-    assert found[0].text == tokenizer.decode(own.tokens)
+    warm = free._replace(draft="Mi hermano tiene")
+    found = translations.translate([free, pinned, warm])
+    layers = CausalLayers(verifier)
+    prompt = tokenizer.prompt(free.text, "en", "es")
+    (own,) = decode(layers, [prompt], 40, beams=translation.VERIFIER_BEAMS)
+    assert found[0].text == found[2].text == tokenizer.decode(own.tokens)
     assert found[1].text.startswith("Una casa muy vieja")
-    assert sorted(map(len, texts)) == [2, 3, 3]
+    assert started[0] == started[2] == own.tokens
+    assert all(answer.steps <= translation.WARM_STEPS for answer in found)
+
+
+def test_what_the_verifier_is_asked_for_is_at_work(
+    model: Denoiser, verifier: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
+    number = translations.add(Request("Good morning.", "en", "es"))
+    assert not translations.is_idle
+    answers = [found for _ in range(translation.WARM_STEPS) for found in translations.step()]
+    assert [found[0] for found in answers] == [number] and translations.is_idle
 
 
 def test_the_mean_log_probability_is_that_of_one_pass(
@@ -145,20 +157,22 @@ def test_the_mean_log_probability_is_that_of_one_pass(
         hidden, _ = model.encode(tokens, prompt_tokens=torch.tensor([len(prompt)]))
         log = model.logits(hidden).log_softmax(dim=-1)[0]
     expected = [float(log[len(prompt) - 1 + i, token]) for i, token in enumerate(answer)]
-    (found,) = mean_log_probabilities(model, prompt, [answer])
+    (found,) = mean_log_probabilities(CausalLayers(model), prompt, [answer])
     assert found == pytest.approx(sum(expected) / len(expected), abs=1e-4)
 
 
 @pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
-def test_hostile_text_does_no_harm_to_several_candidates(
-    model: Denoiser, tokenizer: TranslationTokenizer, text: str
+def test_hostile_text_does_no_harm_beside_a_verifier(
+    model: Denoiser, verifier: Denoiser, tokenizer: TranslationTokenizer, text: str
 ) -> None:
-    (found,) = answer(model, tokenizer, Request(text, "en", "es", candidates=8))
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
+    (found,) = translations.translate([Request(text, "en", "es")])
     assert found.steps > 0
 
 
-def test_rare_names_and_numbers_come_back(model: Denoiser, tokenizer: TranslationTokenizer) -> None:
-    verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
+def test_rare_names_and_numbers_come_back(
+    model: Denoiser, verifier: Denoiser, tokenizer: TranslationTokenizer
+) -> None:
     translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
     free = Request("Gabriela has forty-seven books.", "en", "es")
     pinned = free._replace(pinned="Gabriela tiene muchos")

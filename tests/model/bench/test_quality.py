@@ -124,13 +124,12 @@ def test_a_whole_run(
     monkeypatch.setenv("PATH", str(data))  # where no Apertium is
     monkeypatch.setattr(peers, "MAX_CANVAS", 8)  # random weights never end a sentence
     out = data / "quality.jsonl"
-    options = ["--candidates", "1,2", "--lines", "2", "--out", str(out)]
+    options = ["--lines", "2", "--out", str(out)]
     assert main(["quality", "--data", str(data), "--checkpoint", str(toy), *options]) == 0
     about, *lines = (json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
     assert about["directions"] == ["en-es"] and about["threads"] == torch.get_num_threads()
     rivals = [
-        "surtitle, 1 candidate",
-        "surtitle, 2 candidates",
+        "surtitle",
         "one canvas alone",
         "autoregressive teacher, 5 beams",
     ]
@@ -146,5 +145,5 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["quality", "--data", str(tmp_path), "--checkpoint", "nonsense"]) == 1
     assert "there is no model nonsense" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main(["quality", "--data", str(tmp_path), "--candidates", "0"])
-    assert "--candidates" in capsys.readouterr().err
+        main(["quality", "--data", str(tmp_path), "--lines", "0"])
+    assert "--lines" in capsys.readouterr().err
