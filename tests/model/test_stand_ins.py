@@ -39,7 +39,7 @@ def test_rare_terms_give_way_to_common_ones(text: str, disguised: str) -> None:
         "Tom has ten cats in Boston.",  # common already
         "Can you help me?",  # also a name
         "can the rose grow in this park",  # names only with a capital
-        "The lesson is at 12:20, in room 4 5.",  # a time; numbers side by side
+        "The lesson is at 12:03, in room 4 5.",  # a time; numbers side by side
         "It was in 1963.",  # a year
         ". Tom",
         "Mi gato se llama Xylander.",  # no title before it: perhaps a word
@@ -94,6 +94,27 @@ def test_gender_and_elision_follow_the_stand_in() -> None:
     scotland = disguise("We live in Scotland.", ("en", "fr"))
     assert scotland.text == "We live in Australia."
     assert scotland.restore("Nous vivons en Australie.") == "Nous vivons en Écosse."
+
+
+@pytest.mark.parametrize(
+    ("direction", "text", "disguised", "answer", "restored"),
+    [
+        (("en", "de"), "Come at half past four.", "Come at six o'clock.",
+         "Komm um sechs Uhr.", "Komm um halb fünf."),
+        (("de", "en"), "Komm um halb fünf.", "Komm um sechs Uhr.",
+         "Come at six o'clock.", "Come at half past four."),
+        (("en", "fr"), "come at a quarter to four", "come at six o'clock",
+         "viens à six heures", "viens à quatre heures moins le quart"),
+        (("en", "es"), "Come at half past four.", "Come at three o'clock.",
+         "Ven a las tres en punto.", "Ven a las cuatro y media."),
+    ],
+)  # fmt: skip
+def test_times_of_day_too(
+    direction: Direction, text: str, disguised: str, answer: str, restored: str
+) -> None:
+    found = disguise(text, direction)
+    assert found.text == disguised
+    assert found.restore(answer) == restored
 
 
 def test_other_directions_have_none() -> None:

@@ -12,7 +12,7 @@ def test_minutes_are_shared_among_the_stages() -> None:
     settings = Settings(Path("run"), EN_ES, data=Path("data"), minutes=10)
     budgets = [settings.budget_s(stage) for stage in settings.stages[:3]]
     assert sum(budgets) == pytest.approx(600)
-    assert settings.budget_s("diffusion") == max(budgets)
+    assert settings.budget_s("autoregressive") == max(budgets)
 
 
 def test_one_stage_has_all_the_minutes() -> None:
