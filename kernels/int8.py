@@ -48,10 +48,11 @@ def linear(x: Tensor, weight: Tensor | Int8) -> Tensor:
 
 
 def _adds_pairs_in_16_bits() -> bool:
-    """Processors without VNNI: 7 bits of the input leave room for the sums of two products."""
-    return not (
-        hasattr(torch.cpu, "get_capabilities") and torch.cpu.get_capabilities().get("avx512_vnni")
-    )
+    """Whether the sums of two products need the room that 7 bits of the input leave: on processors
+    without VNNI all libraries but QNNPACK add so."""
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else None
+    has_vnni = found is not None and bool(found.get("avx512_vnni"))
+    return torch.backends.quantized.engine != "qnnpack" and not has_vnni
 
 
 _NARROW = _adds_pairs_in_16_bits()

@@ -11,9 +11,13 @@ pytestmark = pytest.mark.skipif(not int8.is_supported(), reason="no products of 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 48), (2, 7, 256)])
 @pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize(
+    "library", [e for e in torch.backends.quantized.supported_engines if e != "none"]
+)
 def test_a_product_is_near_that_of_float32(
-    shape: tuple[int, ...], narrow: bool, monkeypatch: pytest.MonkeyPatch
+    library: str, shape: tuple[int, ...], narrow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(torch.backends.quantized, "engine", library)
     monkeypatch.setattr(int8, "_NARROW", narrow)
     x = torch.randn(shape)
     weight = torch.randn(33, shape[-1]) * torch.logspace(-3, 3, 33)[:, None]
