@@ -92,7 +92,9 @@ def test_steps_of_the_engine(model: Denoiser, device: str, options: StepOptions)
                 engine.step()
         ours, wanted = kernels._states, references._states
         rows = slice(limits.rows)  # and not the spare one, on which shapes are filled up
-        torch.testing.assert_close(ours.expected[rows], wanted.expected[rows], rtol=0, atol=1e-3)
+        # With fp8, a value between two steps of its type may be rounded the other way.
+        atol = 1e-2 if options.fp8 else 1e-3
+        torch.testing.assert_close(ours.expected[rows], wanted.expected[rows], rtol=0, atol=atol)
         same = (ours.best[rows] == wanted.best[rows]).float().mean()
         assert same > 0.99  # all but ties
         for name in RowStates.__dataclass_fields__:
