@@ -6,7 +6,6 @@ has room for what is to come: a step writes into it and copies nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +15,7 @@ from torch import Tensor
 from ..kernels.int8 import linear, pack
 from .config import FULL, SLIDING
 from .denoiser import Denoiser
-from .flat_layers import FlatLayer, angle_tables, flat_layers
-from .int8_layers import Int8Layer, int8_layers
+from .flat_layers import angle_tables, flat_layers
 from .kv_cache import PADDING, causal_mask
 
 
@@ -51,9 +49,7 @@ class CausalLayers:
 
     def __init__(self, model: Denoiser, *, int8: bool = False) -> None:
         self.config, self._model = model.config, model
-        self._layers: Sequence[FlatLayer | Int8Layer] = (
-            int8_layers(model) if int8 else flat_layers(model)
-        )
+        self._layers = flat_layers(model, int8=int8)
         self._angles = angle_tables(model, 0)
         weight = model.embed_tokens.weight
         self._head = pack(weight) if int8 else weight

@@ -30,7 +30,8 @@ CACHED_ROWS = 64  # of scores, on a CPU
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """Approximations. `fp8`: the experts' weights in 8 bits; `int8`: all weights, on a CPU.
+    """Approximations. `fp8`: the experts' weights in 8 bits; `int8`: those of the
+    layers and the head, on a CPU.
     `top_tokens`: self-conditioning reads only so many of the most likely tokens. `shortlist` [n]
     int64: the tokens that answers may have; noise still comes from the whole vocabulary."""
 

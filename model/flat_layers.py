@@ -25,7 +25,7 @@ from ..kernels.residual_norm import add_normed, combine_normed
 from ..kernels.rms_norms import rms_norms
 from .config import FULL, SLIDING, ModelConfig
 from .denoiser import Denoiser, Layer
-from .int8_layers import Int8Layer, int8_layers
+from .int8_layers import Int8Layer
 from .kv_arena import KVArena
 from .layers import rotary_angles
 
@@ -113,9 +113,7 @@ class FlatLayers:
         self, model: Denoiser, max_positions: int, *, fp8: bool = False, int8: bool = False
     ) -> None:
         self.config = model.config
-        self._layers: Sequence[FlatLayer | Int8Layer] = (
-            int8_layers(model) if int8 else flat_layers(model, fp8=fp8)
-        )
+        self._layers = flat_layers(model, fp8=fp8, int8=int8)
         self._angles = angle_tables(model, max_positions)
 
     def forward(self, x: Tensor, batch: FlatBatch, arena: KVArena) -> Tensor:
@@ -174,9 +172,14 @@ def angle_tables(model: Denoiser, max_positions: int) -> dict[str, tuple[Tensor,
     return tables
 
 
-def flat_layers(model: Denoiser, *, fp8: bool = False) -> list[FlatLayer]:
-    """The layers of a model, with the weights of the experts in 8 bits if asked."""
-    return [_flat(cast("Layer", layer), model.config, fp8) for layer in model.layers]
+def flat_layers(
+    model: Denoiser, *, fp8: bool = False, int8: bool = False
+) -> Sequence[FlatLayer | Int8Layer]:
+    """The layers of a model, with the weights of `FlatLayers`."""
+    layers = [cast("Layer", layer) for layer in model.layers]
+    if int8:
+        return [Int8Layer(layer, model.config) for layer in layers]
+    return [_flat(layer, model.config, fp8) for layer in layers]
 
 
 def _flat(layer: Layer, config: ModelConfig, fp8: bool) -> FlatLayer:

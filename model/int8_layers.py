@@ -17,7 +17,7 @@ from torch import Tensor
 from ..kernels.int8 import linear, pack
 from ..kernels.qkv_norm_rope import Heads
 from .config import FULL, ModelConfig
-from .denoiser import Denoiser, Layer
+from .denoiser import Layer
 from .layers import RMSNorm
 
 
@@ -107,8 +107,3 @@ class Int8Layer:
 
 def _gain(norm: RMSNorm) -> Tensor:
     return cast("Tensor", norm.weight)
-
-
-def int8_layers(model: Denoiser) -> list[Int8Layer]:
-    """Those of a model on a CPU, in float32."""
-    return [Int8Layer(cast("Layer", layer), model.config) for layer in model.layers]

@@ -285,6 +285,11 @@ def test_a_prompt_in_which_tokens_see_each_other_is_reused_only_as_a_whole(
         assert sum(encoded) == expected
 
 
+def test_canvases_of_one_prompt_differ(model: Denoiser) -> None:
+    found = run(engine(model), [CanvasRequest(prompt(10), 16)] * 4)
+    assert len(found) == 4 and len({tuple(result.tokens) for result in found}) > 1
+
+
 def test_what_does_not_fit_waits_in_order_and_kept_prompts_give_way(model: Denoiser) -> None:
     limits = dataclasses.replace(LIMITS, rows=4, arena_tokens=64)
     requests = [CanvasRequest(prompt(n % 30 + 1, n), 16, key=n) for n in range(20)]
@@ -306,6 +311,12 @@ def test_what_can_never_fit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         engine(model).add(request_)
+
+
+def test_a_request_has_to_fit_into_a_step(model: Denoiser) -> None:
+    limits = dataclasses.replace(LIMITS, step_tokens=64)
+    with pytest.raises(ValueError, match="a step may have 1 to 64 tokens, got 65"):
+        engine(model, limits=limits).add(CanvasRequest(prompt(49), 16))
 
 
 def test_prompt_tokens_that_see_each_other_stay_inside_the_window(model: Denoiser) -> None:
