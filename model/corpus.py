@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -119,6 +119,13 @@ def hold_out(pairs: Sequence[Pair], origin: Path) -> Corpus:
         elif dev[key] is None:
             dev[key] = pair
     return Corpus(train, [pair for pair in dev.values() if pair is not None])
+
+
+def oversampled(pairs: Sequence[Pair], times: Mapping[Direction, int]) -> Sequence[Pair]:
+    """The pairs, those of some directions more than once: what is learned worst is seen most."""
+    if not times:
+        return pairs
+    return [pair for pair in pairs for _ in range(times.get(pair.direction, 1))]
 
 
 def read_tsv(path: Path, direction: Direction) -> list[Pair]:

@@ -14,7 +14,7 @@ from ..errors import CheckpointError, TrainingError
 from ..installed import find_model
 from ..tokenizer import Direction, TranslationTokenizer
 from .display import Display
-from .settings import STAGES, Settings, languages, names, parse_directions
+from .settings import STAGES, Settings, languages, names, parse_directions, parse_oversample
 from .stages import run
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
@@ -27,6 +27,7 @@ def main(argv: Sequence[str]) -> int:
     display = Display()
     try:
         options["directions"] = parse_directions(options["directions"])
+        options["oversample"] = parse_oversample(options["oversample"])
         if options["start_from"] is not None:
             options["start_from"] = find_model(options["start_from"])
             options["new_languages"] = _lacks_some(options["start_from"], options["directions"])
@@ -99,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-tokens", type=int, default=4000, help="default: 4000")
     parser.add_argument(
         "--dropout", type=float, default=0.1, help="0 for few passes over much text; default: 0.1"
+    )
+    parser.add_argument(
+        "--oversample",
+        default="",
+        metavar="LIST",
+        help="how often a pass over the text has a direction's, as in en-de=3; default: once",
     )
     parser.add_argument("--vocab-size", type=int, help="of a new model")
     parser.add_argument(

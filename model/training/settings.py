@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..tokenizer import Direction
@@ -23,7 +23,8 @@ class Settings:
 
     `minutes` are shared among the stages, or are those of the one `stage`. `start_from` is the
     folder of a model in place of random weights; `new_languages` says that it does not know all
-    languages of the directions, and has to learn more than to write otherwise.
+    languages of the directions, and has to learn more than to write otherwise. `oversample` says
+    how often one pass over the text has the pairs of a direction, once if it is not there.
     """
 
     run: Path
@@ -40,6 +41,7 @@ class Settings:
     lr: float | None = None
     batch_tokens: int = 4000
     dropout: float = 0.1
+    oversample: Mapping[Direction, int] = field(default_factory=dict[Direction, int])
     vocab_size: int | None = None
     processes: int = 1
     bf16: bool = False
@@ -63,6 +65,11 @@ class Settings:
         ):
             if value <= 0:
                 raise ValueError(f"{name} must be more than 0, got {value}")
+        if not_trained := set(self.oversample) - set(self.directions):
+            raise ValueError(
+                f"--oversample names {names(not_trained)}; --directions are "
+                f"{names(self.directions)}"
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"--dropout must be at least 0 and less than 1, got {self.dropout:g}")
 
@@ -96,22 +103,38 @@ class Settings:
 
 def parse_directions(text: str) -> tuple[Direction, ...]:
     """`en-es,es-en` as pairs. Raises ValueError."""
-    found: list[Direction] = []
-    for part in text.split(","):
-        match = re.fullmatch("([a-z]{2})-([a-z]{2})", part.strip())
-        if match is None or match[1] == match[2]:
-            raise ValueError(
-                f"a direction is two different language codes like en-es, got {part.strip()!r}"
-            )
-        found.append((match[1], match[2]))
+    found = [_direction(part) for part in text.split(",")]
     if len(set(found)) != len(found):
         raise ValueError(f"a direction is given twice in {text}")
     return tuple(found)
+
+
+def parse_oversample(text: str) -> dict[Direction, int]:
+    """`en-de=6,en-fr=4`, or nothing: how often. Raises ValueError."""
+    found: dict[Direction, int] = {}
+    for part in filter(None, text.split(",")):
+        direction, _, times = part.partition("=")
+        if re.fullmatch("[1-9][0-9]?", times.strip()) is None:
+            raise ValueError(
+                f"--oversample wants a direction and a number from 1 to 99, as in en-de=6, "
+                f"got {part.strip()!r}"
+            )
+        found[_direction(direction)] = int(times)
+    return found
+
+
+def _direction(text: str) -> Direction:
+    match = re.fullmatch("([a-z]{2})-([a-z]{2})", text.strip())
+    if match is None or match[1] == match[2]:
+        raise ValueError(
+            f"a direction is two different language codes like en-es, got {text.strip()!r}"
+        )
+    return match[1], match[2]
 
 
 def languages(directions: Iterable[Direction]) -> set[str]:
     return {language for direction in directions for language in direction}
 
 
-def names(directions: tuple[Direction, ...]) -> str:
+def names(directions: Iterable[Direction]) -> str:
     return ", ".join("-".join(direction) for direction in directions)

@@ -20,7 +20,7 @@ from ..config import (
     save_config,
     save_sampler_config,
 )
-from ..corpus import Corpus, Pair, read_folder, read_own
+from ..corpus import Corpus, Pair, oversampled, read_folder, read_own
 from ..denoiser import Denoiser
 from ..errors import TrainingError
 from ..examples import MAX_TOKENS, examples
@@ -99,7 +99,8 @@ def run(settings: Settings, command: str, display: Display) -> None:
         else:
             distilled = read_distilled(settings) if stage == "diffusion" else []
             model = _weights(settings, stage).requires_grad_(True)
-            work = Work(stage, settings, tokenizer, distilled or corpus.train)
+            pairs = oversampled(distilled or corpus.train, settings.oversample)
+            work = Work(stage, settings, tokenizer, pairs)
             sampler = load_sampler_config(settings.run)
             validator = Validator(model.config, tokenizer, sampler, corpus.dev, settings.run, stage)
             train(model, work, validator, display)

@@ -6,6 +6,7 @@ import pytest
 from surtitle.model.corpus import (
     Pair,
     hold_out,
+    oversampled,
     read_dev_sets,
     read_folder,
     read_monolingual,
@@ -143,3 +144,9 @@ def test_what_is_in_the_dev_file_is_not_learned(tmp_path: Path) -> None:
     own.write_text("One!\tUno.\n")
     with pytest.raises(TrainingError, match="nothing is left to learn"):
         read_own(own, dev, EN_ES)
+
+
+def test_a_direction_can_be_seen_more_often() -> None:
+    pairs = [Pair("a", "b", EN_ES), Pair("b", "a", ES_EN)]
+    assert oversampled(pairs, {}) == pairs
+    assert oversampled(pairs, {ES_EN: 3}) == [pairs[0], *3 * [pairs[1]]]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -17,8 +18,8 @@ import pytest
 import torch
 
 from surtitle.model.config import load_sampler_config
-from surtitle.model.tokenizer import TranslationTokenizer
-from surtitle.model.training import distill, loop, main
+from surtitle.model.tokenizer import Direction, TranslationTokenizer
+from surtitle.model.training import distill, loop, main, stages
 from surtitle.model.training.validation import Point, read_curve
 from surtitle.model.verifier import load_verifier
 from surtitle.model.weights import load_model
@@ -51,6 +52,20 @@ def _whole(data: Path, run: Path) -> list[str]:
 
 def _curve(run: Path, stage: str) -> list[Point]:
     return read_curve(run, stage)
+
+
+def test_a_direction_can_be_oversampled(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: Counter[Direction] = Counter()
+
+    def count(_model: object, work: loop.Work, *_: object) -> None:
+        seen.update(pair.direction for pair in work.pairs)
+
+    monkeypatch.setattr(stages, "train", count)
+    often = ["--stage", "autoregressive", "--oversample", "es-en=3"]
+    assert main([*BOTH, "--data", str(data), "--run", str(tmp_path), *QUICK, *often]) == 0
+    assert seen == {("en", "es"): 380, ("es", "en"): 1140}
 
 
 @pytest.mark.slow

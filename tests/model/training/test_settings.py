@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from surtitle.model.training.loop import learning_rate
-from surtitle.model.training.settings import Settings, parse_directions
+from surtitle.model.training.settings import Settings, parse_directions, parse_oversample
 
 EN_ES = (("en", "es"),)
 
@@ -35,6 +35,17 @@ def test_directions() -> None:
     for bad in "", "en", "en-en", "en-es,en-es", "EN-es":
         with pytest.raises(ValueError, match="direction"):
             parse_directions(bad)
+
+
+def test_what_is_oversampled_is_a_direction_that_is_trained() -> None:
+    assert parse_oversample("") == {}
+    times = parse_oversample("en-es=3, es-en=12")
+    assert times == {("en", "es"): 3, ("es", "en"): 12}
+    for bad in "en-es", "en-es=0", "en-es=-1", "en-es=2.5", "en=2", "=2":
+        with pytest.raises(ValueError, match="en-"):
+            parse_oversample(bad)
+    with pytest.raises(ValueError, match="es-en; --directions are en-es"):
+        Settings(Path("run"), EN_ES, data=Path("data"), oversample=times)
 
 
 def test_learning_rate_rises_then_falls() -> None:
