@@ -1,13 +1,12 @@
 """The model as a translator from left to right: beam search.
 
 With one beam it takes the likeliest token each time. With several it follows as many beginnings of
-an answer, until it has as many answers and none of the beginnings is ahead of the best of them.
-That is the one with the highest mean log-probability of its tokens.
+an answer, until it has as many answers and none of the beginnings is ahead of the best of them: the
+one with the highest mean log-probability of its tokens.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
@@ -22,15 +21,23 @@ BATCH_ROWS = 256
 
 
 class Decoded(NamedTuple):
-    """Token ids without the end mark, and the mean log-probability of those that were found, the
-    end mark included. No ids where no end mark came in time."""
+    """Token ids without the end mark, and the mean log-probability of those that were not given,
+    the end mark included."""
 
     tokens: list[int]
     confidence: float
 
 
+class _Task(NamedTuple):
+    """What an answer is to be found for, how it begins, and a guess of how it goes on."""
+
+    prompt: Sequence[int]
+    beginning: Sequence[int]
+    guess: Sequence[int]
+
+
 class _Beam(NamedTuple):
-    """A beginning of an answer: the ids that were found, and their log-probability."""
+    """A beginning of an answer: the ids behind the given ones, and their log-probability."""
 
     tokens: tuple[int, ...]
     total: float
@@ -43,48 +50,38 @@ def decode(
     beginnings: Sequence[Sequence[int]] | None = None,
     guesses: Sequence[Sequence[int]] | None = None,
     beams: int = 1,
-) -> list[Decoded]:
-    """One answer per prompt, of at most `max_tokens` beside its given beginning.
+) -> list[list[Decoded]]:
+    """Per prompt at most `beams` answers, the likeliest first, each of at most `max_tokens` beside
+    its given beginning; none where no end mark came in time.
 
     A guess of how it goes on from there is read in one pass, and kept as far as it is what one beam
     would write: so several tokens cost what one does (arXiv 2211.17192).
     Similar lengths share a batch.
     """
-    beginnings = beginnings or [()] * len(prompts)
-    guesses = guesses or [()] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    answers: dict[int, Decoded] = {}
+    nothing: list[Sequence[int]] = [()] * len(prompts)
+    parts = zip(prompts, beginnings or nothing, guesses or nothing, strict=True)
+    tasks = [_Task(*each) for each in parts]
+    order = sorted(range(len(tasks)), key=lambda i: len(prompts[i]))
+    answers: dict[int, list[Decoded]] = {}
     at_once = max(1, BATCH_ROWS // beams)
     for start in range(0, len(order), at_once):
         rows = order[start : start + at_once]
-        asked, begun, guessed = (
-            [given[i] for i in rows] for given in (prompts, beginnings, guesses)
-        )
-        found = _decode(model, asked, begun, guessed, max_tokens, beams)
+        found = _decode(model, [tasks[i] for i in rows], max_tokens, beams)
         answers |= zip(rows, found, strict=True)
-    return [answers[i] for i in range(len(prompts))]
+    return [answers[i] for i in range(len(tasks))]
 
 
 @torch.inference_mode()
 def _decode(
-    model: CausalLayers,
-    prompts: Sequence[Sequence[int]],
-    beginnings: Sequence[Sequence[int]],
-    guesses: Sequence[Sequence[int]],
-    max_tokens: int,
-    beams: int,
-) -> list[Decoded]:
+    model: CausalLayers, tasks: Sequence[_Task], max_tokens: int, beams: int
+) -> list[list[Decoded]]:
     config, device = model.config, model.device
-    agreed, last, lengths, cache = _read(model, prompts, beginnings, guesses, max_tokens)
-    beginnings = [
-        [*begun, *guess[:n]] for begun, guess, n in zip(beginnings, guesses, agreed, strict=True)
-    ]
+    begun, last, lengths, cache = _read(model, tasks, max_tokens)
     read = cache.used
-    best = [Decoded([], -math.inf) for _ in prompts]
-    ended = [0] * len(prompts)
-    live = [[_Beam((), 0.0)] for _ in prompts]
-    rows_of = list(range(len(prompts)))  # whose each row is
-    for length in range(1, max_tokens + 1):
+    ended: list[list[Decoded]] = [[] for _ in tasks]
+    live = [[beam] for beam in begun]
+    rows_of = list(range(len(tasks)))  # whose each row is
+    for _ in range(max_tokens):
         logits = model.logits(last)
         # One more than there are beams: one of them may be the end.
         values, ids = logits.topk(beams + 1)
@@ -104,17 +101,19 @@ def _decode(
             ]
             kept: list[tuple[_Beam, int]] = []
             for total, parent, token in sorted(longer, reverse=True):
-                found, mean = followed[parent - row].tokens, total / length
+                found = followed[parent - row].tokens
                 if token not in config.eos_token_ids:
                     kept.append((_Beam((*found, token), total), parent))
                 else:
-                    ended[i] += 1
-                    if mean > best[i].confidence:
-                        best[i] = Decoded([*beginnings[i], *found], mean)
+                    mean = total / (len(found) + 1)
+                    ended[i].append(Decoded([*tasks[i].beginning, *found], mean))
                 if len(kept) == beams:
                     break
-            if ended[i] >= beams and kept and kept[0][0].total / length <= best[i].confidence:
-                kept.clear()  # nothing is ahead of the best answer
+            if kept and len(ended[i]) >= beams:
+                ahead = kept[0][0]
+                best = max(answer.confidence for answer in ended[i])
+                if ahead.total / len(ahead.tokens) <= best:
+                    kept.clear()
             parents += [parent for _, parent in kept]
             row += len(followed)
             live[i] = [beam for beam, _ in kept]
@@ -128,21 +127,17 @@ def _decode(
         newest = torch.tensor([[beam.tokens[-1]] for kept in live for beam in kept], device=device)
         last = model.forward(newest, lengths[:, None], cache)[:, 0]
         lengths = lengths + 1
-    return best
+    return [sorted(found, key=lambda answer: -answer.confidence)[:beams] for found in ended]
 
 
 def _read(
-    model: CausalLayers,
-    prompts: Sequence[Sequence[int]],
-    beginnings: Sequence[Sequence[int]],
-    guesses: Sequence[Sequence[int]],
-    max_tokens: int,
-) -> tuple[list[int], Tensor, Tensor, CausalCache]:
-    """How many tokens of each guess are kept, the states [B, D] of the last tokens that are, how
-    many there are before and with them [B], and the cache, with room for what follows."""
+    model: CausalLayers, tasks: Sequence[_Task], max_tokens: int
+) -> tuple[list[_Beam], Tensor, Tensor, CausalCache]:
+    """What is kept of each guess, the states [B, D] of the last tokens that are, how many there
+    are before and with them [B], and the cache, with room for what follows."""
     device = model.device
-    given = [[*prompt, *begun] for prompt, begun in zip(prompts, beginnings, strict=True)]
-    whole = [[*row, *guess] for row, guess in zip(given, guesses, strict=True)]
+    given = [[*task.prompt, *task.beginning] for task in tasks]
+    whole = [[*row, *task.guess] for row, task in zip(given, tasks, strict=True)]
     tokens = pad(whole, model.config.pad_token_id).to(device)
     place = torch.arange(tokens.shape[1], device=device)
 
@@ -152,21 +147,23 @@ def _read(
     def before(ends: Tensor) -> Tensor:
         return place.where(place < ends[:, None], PADDING)
 
-    cache = model.cache(len(prompts), tokens.shape[1] + max_tokens)
-    hidden = model.forward(tokens, before(lengths_of(whole)), cache, lengths_of(prompts))
-    agreed = [
-        _agreeing(model, hidden[i, len(row) - 1 :], guess) if guess else 0
-        for i, (row, guess) in enumerate(zip(given, guesses, strict=True))
+    cache = model.cache(len(tasks), tokens.shape[1] + max_tokens)
+    prompts = lengths_of(task.prompt for task in tasks)
+    hidden = model.forward(tokens, before(lengths_of(whole)), cache, prompts)
+    begun = [
+        _agreeing(model, hidden[i, len(row) - 1 :], task.guess) if task.guess else _Beam((), 0.0)
+        for i, (row, task) in enumerate(zip(given, tasks, strict=True))
     ]
-    ends = lengths_of(given) + torch.tensor(agreed, device=device)
+    ends = lengths_of(given) + lengths_of(beam.tokens for beam in begun)
     cache.positions[:, : cache.used] = before(ends)
-    return agreed, hidden[torch.arange(len(prompts), device=device), ends - 1], ends, cache
+    return begun, hidden[torch.arange(len(tasks), device=device), ends - 1], ends, cache
 
 
-def _agreeing(model: CausalLayers, hidden: Tensor, guess: Sequence[int]) -> int:
-    """How many tokens of the guess are the likeliest after what comes before; hidden [n, D] are the
+def _agreeing(model: CausalLayers, hidden: Tensor, guess: Sequence[int]) -> _Beam:
+    """The tokens of the guess that are the likeliest after what comes before; hidden [n, D] are the
     states from the token before it on."""
-    same = model.logits(hidden[: len(guess)]).argmax(dim=-1) == torch.tensor(
-        guess, device=hidden.device
-    )
-    return int(same.cumprod(dim=0).sum())
+    ids = torch.tensor(guess, device=hidden.device)
+    logits = model.logits(hidden[: len(guess)])
+    count = int((logits.argmax(dim=-1) == ids).cumprod(dim=0).sum())
+    log = logits[:count].log_softmax(dim=-1).gather(-1, ids[:count, None])
+    return _Beam(tuple(guess[:count]), float(log.sum()))

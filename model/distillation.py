@@ -11,6 +11,7 @@ for a model that writes all tokens at once (arXiv 1606.07947). A weak teacher's 
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -130,4 +131,9 @@ def translate_greedily(
     """One answer per request, token by token; empty where no end mark came in time."""
     prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
     decoded = decode(CausalLayers(model), prompts, MAX_TOKENS)
-    return [Answer(tokenizer.decode(one.tokens), one.confidence) for one in decoded]
+    return [
+        Answer(tokenizer.decode(found[0].tokens), found[0].confidence)
+        if found
+        else Answer("", -math.inf)
+        for found in decoded
+    ]

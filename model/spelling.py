@@ -22,13 +22,18 @@ def spoken(text: str) -> str:
     return " ".join(text.split())
 
 
+def is_spoken(text: str) -> bool:
+    """Whether a text may be one that a recognizer without capitals delivered."""
+    return text == text.lower()
+
+
 def written(text: str, language: str) -> str:
     """A lower-case sentence with a capital and its end mark; questions by their first words."""
     if language in _QUESTIONS:
         return text + ("？" if _QUESTIONS[language].search(text) else "。")
     words = text.split()
     first = words[1:2] if language == "es" and words[0] in _OPENERS_AFTER else words[:1]
-    text = text[0].upper() + text[1:]
+    text = text[:1].upper() + text[1:]
     if first and first[0] in _OPENERS.get(language, "").split():
         return f"¿{text}?" if language == "es" else f"{text}?"
     return f"{text}."

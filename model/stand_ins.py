@@ -16,7 +16,7 @@ from functools import cache
 from typing import NamedTuple
 
 from .lexicon import PEOPLE, WORD, StandInTerms, place_of, put, read_stand_in_terms
-from .spelling import spoken
+from .spelling import is_spoken, spoken
 from .tokenizer import Direction
 
 _PERSON, _NUMBER = "man", "count"  # the kinds of what no list has
@@ -80,9 +80,11 @@ class StandIns:
         first free common one of the same kind in the place of each other."""
         text = text.replace("’", "'")
         words = list(WORD.finditer(text))
-        is_spoken = text == text.lower()
+        heard = is_spoken(text)
         found = _without_series(
-            sorted(self._find(text, words, is_spoken), key=lambda one: one.words.start), text, words
+            sorted(self._find(text, words, heard), key=lambda one: one.words.start),
+            text,
+            words,
         )  # 1
         terms = [text[words[one.words[0]].start() : words[one.words[-1]].end()] for one in found]
         taken = {
@@ -102,7 +104,7 @@ class StandIns:
             taken.add(chosen.lower())
             swaps.append(self._forms(one, chosen))
             start = words[one.words[0]].start()
-            pieces += text[end:start], chosen.lower() if is_spoken else chosen
+            pieces += text[end:start], chosen.lower() if heard else chosen
             end = start + len(term)
         return Disguise("".join((*pieces, text[end:])), tuple(swaps))
 
@@ -119,8 +121,8 @@ class StandIns:
             if other == chosen
         )
 
-    def _find(self, text: str, words: Sequence[re.Match[str]], is_spoken: bool) -> Iterator[_Found]:
-        terms = self._spoken_terms if is_spoken else self._terms
+    def _find(self, text: str, words: Sequence[re.Match[str]], heard: bool) -> Iterator[_Found]:
+        terms = self._spoken_terms if heard else self._terms
         free, names = set(range(len(words))), set[int]()
         for count in range(min(self._most_words, len(words)), 0, -1):
             for first in range(len(words) - count + 1):
@@ -129,7 +131,7 @@ class StandIns:
                 begins = _begins_sentence(text, words[first])
                 if begins and term not in terms:
                     term = term[0].lower() + term[1:]
-                is_doubtful = (is_spoken or begins) and term.lower() in self._also_words
+                is_doubtful = (heard or begins) and term.lower() in self._also_words
                 if term in terms and not is_doubtful and free.issuperset(place):
                     free.difference_update(place)
                     found = _Found(place, terms[term])

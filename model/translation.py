@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
@@ -20,15 +21,18 @@ from .denoiser import Denoiser
 from .denoising_step import StepOptions
 from .engine import CanvasRequest, Engine, EngineLimits
 from .examples import pad
+from .spelling import is_spoken, written
 from .stand_ins import Disguise, stand_ins
 from .tokenizer import TranslationTokenizer
-from .verifier import mean_log_probabilities
+from .verifier import log_probabilities
 
 # Both cost a few tenths of chrF at most (docs/engine.md).
 ON_CPU = StepOptions(int8=int8.is_supported(), top_tokens=8)
 WARM_STEPS = 2  # at most, from a draft or the verifier's answer
 WARM_NOISE = 0.3  # the share of a draft's tokens that is opened again
-VERIFIER_BEAMS = 5
+VERIFIER_BEAMS = 4
+VERIFIER_ANSWERS = 3  # of those, that are compared; a fourth is hardly ever the best
+BACK_WEIGHT = 0.3  # of how well an answer tells what was said, beside how well it reads
 _WORD_REST = re.compile(r"^[^\W\u0e00-\U0003ffff]+")  # of scripts that part words by spaces
 
 MAX_PLACES = 64  # where an expression may stand
@@ -44,9 +48,9 @@ class Request(NamedTuple):
     `required` expressions. Revisions of one text have the same `key`: what they begin with is
     encoded once.
 
-    Where there is a verifier (verifier.py), it writes a translation first, in which it keeps of the
-    draft what it would write itself, and denoising starts from that. Of the two answers, the one
-    that it finds likelier is taken.
+    Where there is a verifier (verifier.py), it writes a few translations first, in which it keeps
+    of the draft what it would write itself, and denoising starts from the best. Of all these the
+    one is taken that the verifier finds likeliest, both ways if it knows both.
     """
 
     text: str
@@ -65,10 +69,19 @@ class Answer(NamedTuple):
     steps: int
 
 
-class _Found(NamedTuple):
-    """Tokens of the verifier (none where it came to no end) or of a canvas, and its steps."""
+class _Candidate(NamedTuple):
+    """An answer's tokens and, where the verifier wrote it, the mean log-probability of those behind
+    the pinned ones."""
 
     tokens: list[int]
+    likelihood: float | None = None
+
+
+class _Found(NamedTuple):
+    """What the verifier (nothing where it came to no end) or a canvas has written, the likeliest
+    first, and the canvas's steps."""
+
+    candidates: Sequence[_Candidate]
     steps: int = 0
 
 
@@ -128,7 +141,7 @@ class Translations:
         answers = [self._tell(waiting, found) for waiting, found in self._write()]
         for result in self._engine.step():
             waiting = self._denoising.pop(result.ticket)
-            answers.append(self._tell(waiting, _Found(result.tokens, result.steps)))
+            answers.append(self._tell(waiting, _Found([_Candidate(result.tokens)], result.steps)))
         return [answer for answer in answers if answer is not None]
 
     def translate(
@@ -178,7 +191,10 @@ class Translations:
         ]
         most = canvas_tokens(max(map(len, prompts)))
         decoded = decode(self._verifier, prompts, most, pinned, guesses, VERIFIER_BEAMS)
-        return [(one, _Found(found.tokens)) for one, found in zip(waiting, decoded, strict=True)]
+        return [
+            (one, _Found([_Candidate(*answer) for answer in found[:VERIFIER_ANSWERS]]))
+            for one, found in zip(waiting, decoded, strict=True)
+        ]
 
     def _course(self, request: Request) -> _Course:
         """The best candidate, and what is required put into it.
@@ -191,51 +207,75 @@ class Translations:
             draft=disguise.hide(request.draft),
             pinned=disguise.hide(request.pinned),
         )
-        texts, steps = yield from self._candidates(hidden)
-        restored = zip(texts, map(disguise.restore, texts), strict=True)
+        found, steps = yield from self._candidates(hidden)
+        restored = {text: disguise.restore(text) for text in found}
         kept = {
             text: full
-            for text, full in restored
+            for text, full in restored.items()
             if full is not None and full.startswith(request.pinned)
         }
         if not kept:
             hidden = request
-            texts, more = yield from self._candidates(request)
-            kept, steps = dict(zip(texts, texts, strict=True)), steps + more
-        best = self._best(hidden, [text for text in texts if text in kept])
+            found, more = yield from self._candidates(request)
+            kept, steps = {text: text for text in found}, steps + more
+        best = self._best(hidden, {text: found[text] for text in kept})
         answer = Answer(kept[best], steps)
         for expression in request.required:
             if not contains(answer.text, expression):
                 text, canvas = self._with_expression(request, answer.text, expression)
                 result = yield canvas
-                found = self._text(request, result.tokens)
+                tuned = self._text(request, result.candidates[0].tokens)
                 answer = Answer(
-                    found if contains(found, expression) else text, answer.steps + 1 + result.steps
+                    tuned if contains(tuned, expression) else text, answer.steps + 1 + result.steps
                 )
         return answer
 
     def _candidates(
         self, request: Request
-    ) -> Generator[Request | CanvasRequest, _Found, tuple[list[str], int]]:
-        """What the verifier and a canvas make of a request, and the steps that it took."""
-        written = (yield request).tokens if self._verifier is not None else []
-        result = yield self._canvas(request, written or self._tokens(request.draft))
-        found = [written, result.tokens] if written else [result.tokens]
-        texts = [self._text(request, tokens) for tokens in found]
-        return list(dict.fromkeys(texts)), result.steps
+    ) -> Generator[Request | CanvasRequest, _Found, tuple[dict[str, _Candidate], int]]:
+        """What the verifier and a canvas make of a request, by their texts, and the steps that it
+        took."""
+        found: list[_Candidate] = []
+        if self._verifier is not None:
+            found += (yield request).candidates
+        start = found[0].tokens if found else self._tokens(request.draft)
+        result = yield self._canvas(request, start)
+        texts: dict[str, _Candidate] = {}
+        for candidate in (*found, *result.candidates):
+            texts.setdefault(self._text(request, candidate.tokens), candidate)
+        return texts, result.steps
 
     def _disguise(self, request: Request) -> Disguise:
         found = stand_ins((request.source, request.target)) if self._sampler.stand_ins else None
         return found.disguise(request.text) if found else Disguise(request.text)
 
-    def _best(self, request: Request, texts: Sequence[str]) -> str:
-        """The text that the verifier finds likeliest."""
-        if len(texts) == 1:
-            return texts[0]
+    def _best(self, request: Request, candidates: Mapping[str, _Candidate]) -> str:
+        """The text that the verifier finds likeliest as the translation and, if it knows this
+        direction too, as what the request is the translation of: one that leaves something out,
+        or adds something, reads well and does not tell what was said (noisy channel reranking,
+        arXiv 1908.05731)."""
+        if len(candidates) == 1:
+            return next(iter(candidates))
         assert self._verifier is not None, "nothing else gives a second text"
-        answers = [self._tokenizer.answer(text)[:MAX_CANVAS] for text in texts]
-        means = mean_log_probabilities(self._verifier, self._prompt(request), answers)
-        return texts[means.index(max(means))]
+        source, target, texts = request.source, request.target, list(candidates)
+        prompt, pins = self._prompt(request), len(self._tokens(request.pinned))
+        unread = [text for text, candidate in candidates.items() if candidate.likelihood is None]
+        is_asked_back = (target, source) in self._tokenizer.directions
+        prompts, answers = [prompt] * len(unread), unread
+        if is_asked_back:
+            # The verifier writes as people do.
+            said = written(request.text, source) if is_spoken(request.text) else request.text
+            prompts += [self._tokenizer.prompt(text, target, source) for text in texts]
+            answers += [said] * len(texts)
+        tokens = [self._tokenizer.answer(answer)[:MAX_CANVAS] for answer in answers]
+        logs = iter(log_probabilities(self._verifier, prompts, tokens))
+        scores = [
+            fmean(next(logs)[pins:]) if one.likelihood is None else one.likelihood
+            for one in candidates.values()
+        ]
+        if is_asked_back:
+            scores = [score + BACK_WEIGHT * fmean(next(logs)) for score in scores]
+        return texts[scores.index(max(scores))]
 
     def _canvas(self, request: Request, start: Sequence[int]) -> CanvasRequest:
         """A warm canvas holds a start, `WARM_NOISE` of it replaced by noise."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from .causal_layers import CausalLayers
 from .denoiser import Denoiser
@@ -29,20 +31,22 @@ def load_verifier(folder: Path, dtype: torch.dtype, device: str) -> Denoiser | N
 
 
 @torch.inference_mode()
-def mean_log_probabilities(
-    model: CausalLayers, prompt: Sequence[int], answers: Sequence[Sequence[int]]
-) -> list[float]:
-    """Of the tokens of each answer, which includes its end mark, given the prompt; in nats."""
+def log_probabilities(
+    model: CausalLayers, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> list[list[float]]:
+    """Of each token of each answer, which includes its end mark, given its prompt; in nats."""
+    if not answers:
+        return []
     device = model.device
-    rows = [[*prompt, *answer] for answer in answers]
+    rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
     tokens = pad(rows, model.config.pad_token_id).to(device)
+    starts = torch.tensor([len(prompt) for prompt in prompts], device=device)
     ends = torch.tensor([len(row) for row in rows], device=device)[:, None]
-    place = torch.arange(tokens.shape[1], device=device).expand_as(tokens)
-    positions = place.masked_fill(place >= ends - 1, PADDING)[:, :-1]
-    mutual = torch.full((len(rows),), len(prompt), device=device)
-    hidden = model.forward(tokens[:, :-1], positions, model.cache(*positions.shape), mutual)
-    log = model.logits(hidden[:, len(prompt) - 1 :]).log_softmax(dim=-1)  # [B, N, V]
-    log = log.gather(-1, tokens[:, len(prompt) :, None])[:, :, 0]
-    asked = (place < ends)[:, len(prompt) :]
-    means = (log * asked).sum(dim=-1) / asked.sum(dim=-1)
-    return [float(mean) for mean in means]
+    place = torch.arange(tokens.shape[1], device=device)
+    positions = place.where(place < ends - 1, PADDING)[:, :-1]
+    hidden = model.forward(tokens[:, :-1], positions, model.cache(*positions.shape), starts)
+    asked = (place >= starts[:, None]) & (place < ends)
+    log = model.logits(hidden[asked[:, 1:]]).log_softmax(dim=-1)  # [tokens of all answers, V]
+    log = log.gather(-1, tokens[asked][:, None])[:, 0]
+    parts = cast("tuple[Tensor, ...]", log.split([len(answer) for answer in answers]))
+    return [cast("list[float]", part.tolist()) for part in parts]

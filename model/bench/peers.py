@@ -55,7 +55,7 @@ def _own(folder: Path, direction: Direction) -> Iterator[Contestant]:
         def decode(texts: Sequence[str]) -> list[str]:
             prompts = [tokenizer.prompt(text, *direction) for text in texts]
             answers = beam_search.decode(layers, prompts, MAX_CANVAS, beams=VERIFIER_BEAMS)
-            return [tokenizer.decode(answer.tokens) for answer in answers]
+            return [tokenizer.decode(found[0].tokens) if found else "" for found in answers]
 
         yield Contestant(f"autoregressive teacher, {VERIFIER_BEAMS} beams", decode)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ import torch
 from torch import Tensor
 
 import surtitle.model as package
-from surtitle.model.beam_search import decode
+from surtitle.model.beam_search import Decoded, decode
 from surtitle.model.causal_layers import CausalLayers
 from surtitle.model.tokenizer import TranslationTokenizer
-from surtitle.model.verifier import load_verifier, mean_log_probabilities
+from surtitle.model.verifier import load_verifier, log_probabilities
 
 EMBEDDED = Path(package.__path__[0]) / "embedded"
 TEXTS = "Where is the station?", "Good morning.", "my brother has bought a new car"
@@ -36,9 +37,14 @@ def prompts(tokenizer: TranslationTokenizer) -> list[list[int]]:
     return [tokenizer.prompt(text, "en", "es") for text in TEXTS]
 
 
+def best(*arguments: Any, **options: Any) -> list[Decoded]:
+    """The likeliest answer to each prompt."""
+    return [found[0] for found in decode(*arguments, **options)]
+
+
 def test_a_batch_is_as_each_alone(verifier: CausalLayers, prompts: list[list[int]]) -> None:
-    together = decode(verifier, prompts, 40)
-    alone = [decode(verifier, [prompt], 40)[0] for prompt in prompts]
+    together = best(verifier, prompts, 40)
+    alone = [best(verifier, [prompt], 40)[0] for prompt in prompts]
     assert [one.tokens for one in together] == [one.tokens for one in alone]
     assert all(one.tokens for one in together)
 
@@ -46,32 +52,33 @@ def test_a_batch_is_as_each_alone(verifier: CausalLayers, prompts: list[list[int
 def test_the_confidence_is_the_mean_log_probability(
     verifier: CausalLayers, tokenizer: TranslationTokenizer, prompts: list[list[int]]
 ) -> None:
-    for prompt, one in zip(prompts, decode(verifier, prompts, 40), strict=True):
+    for prompt, one in zip(prompts, best(verifier, prompts, 40), strict=True):
         answer = [*one.tokens, tokenizer.answer("")[-1]]
-        (mean,) = mean_log_probabilities(verifier, prompt, [answer])
-        assert one.confidence == pytest.approx(mean, abs=1e-4)
+        (found,) = log_probabilities(verifier, [prompt], [answer])
+        assert one.confidence == pytest.approx(fmean(found), abs=1e-4)
 
 
 def test_it_goes_on_from_a_beginning(verifier: CausalLayers, prompts: list[list[int]]) -> None:
-    whole = decode(verifier, prompts, 40)
-    begun = decode(verifier, prompts, 40, [one.tokens[:2] for one in whole])
+    whole = best(verifier, prompts, 40)
+    begun = best(verifier, prompts, 40, [one.tokens[:2] for one in whole])
     assert [one.tokens for one in begun] == [one.tokens for one in whole]
     beginning = [5, 6, 7]
-    (other,) = decode(verifier, prompts[:1], 40, [beginning])
+    (other,) = best(verifier, prompts[:1], 40, [beginning])
     assert other.tokens[:3] == beginning
 
 
 def test_of_a_guess_what_one_beam_would_write_is_kept(
     verifier: CausalLayers, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = decode(verifier, prompts, 40)
+    whole = best(verifier, prompts, 40)
     first, second, third = (one.tokens for one in whole)
     guesses = [first, [*second[:2], 999, *second[2:]], [999]]
-    assert [one.tokens for one in decode(verifier, prompts, 40, guesses=guesses)] == [
-        one.tokens for one in whole
-    ]
+    guessed = best(verifier, prompts, 40, guesses=guesses)
+    assert [one.tokens for one in guessed] == [one.tokens for one in whole]
+    means = [one.confidence for one in guessed]
+    assert means == pytest.approx([one.confidence for one in whole], abs=1e-4)
     begun = [third[:2], first[:1], second[:1]]
-    alike = decode(verifier, prompts, 40, begun)
+    alike = best(verifier, prompts, 40, begun)
     guesses = [one.tokens[len(given) :] for one, given in zip(alike, begun, strict=True)]
     passes: list[int] = []
     forward = CausalLayers.forward
@@ -81,7 +88,7 @@ def test_of_a_guess_what_one_beam_would_write_is_kept(
         return forward(self, tokens, *arguments)
 
     monkeypatch.setattr(CausalLayers, "forward", counted)
-    found = decode(verifier, prompts, 40, begun, guesses)
+    found = best(verifier, prompts, 40, begun, guesses)
     assert [one.tokens for one in found] == [one.tokens for one in alike]
     assert len(passes) == 1  # then the end mark is the likeliest
 
@@ -90,8 +97,8 @@ def test_without_an_end_there_is_no_answer(
     verifier: CausalLayers, prompts: list[list[int]]
 ) -> None:
     long, short = decode(verifier, [prompts[2], prompts[1]], 6)
-    assert long.tokens == []
-    assert short.tokens
+    assert long == []
+    assert short[0].tokens
 
 
 def test_several_beams_find_likelier_answers(
@@ -104,9 +111,22 @@ def test_several_beams_find_likelier_answers(
         "If the engine breaks again in the mountains, nobody is going to hear us until spring.",
     ]
     prompts = [tokenizer.prompt(text, "en", "es") for text in texts]
-    greedy, searched = decode(verifier, prompts, 40), decode(verifier, prompts, 40, beams=5)
-    alone = [decode(verifier, [prompt], 40, beams=5)[0] for prompt in prompts]
+    greedy, searched = best(verifier, prompts, 40), best(verifier, prompts, 40, beams=5)
+    alone = [best(verifier, [prompt], 40, beams=5)[0] for prompt in prompts]
     assert [one.tokens for one in searched] == [one.tokens for one in alone]
     gains = [b.confidence - a.confidence for a, b in zip(greedy, searched, strict=True)]
     assert min(gains) > -1e-6
     assert max(gains) > 0.01
+
+
+def test_the_answers_are_different_and_the_likeliest_come_first(
+    verifier: CausalLayers, tokenizer: TranslationTokenizer, prompts: list[list[int]]
+) -> None:
+    for prompt, found in zip(prompts, decode(verifier, prompts, 40, beams=3), strict=True):
+        assert 2 <= len(found) <= 3
+        assert len({tuple(one.tokens) for one in found}) == len(found)
+        means = [one.confidence for one in found]
+        assert means == sorted(means, reverse=True)
+        answers = [[*one.tokens, tokenizer.answer("")[-1]] for one in found]
+        again = log_probabilities(verifier, [prompt] * len(found), answers)
+        assert means == pytest.approx(list(map(fmean, again)), abs=1e-4)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -13,12 +14,13 @@ from surtitle.model.config import load_sampler_config
 from surtitle.model.denoiser import Denoiser
 from surtitle.model.denoising_step import StepOptions
 from surtitle.model.engine import CanvasRequest, Engine
-from surtitle.model.tokenizer import TranslationTokenizer
-from surtitle.model.translation import Answer, Request, Translations
-from surtitle.model.verifier import load_verifier, mean_log_probabilities
+from surtitle.model.tokenizer import Direction, TranslationTokenizer
+from surtitle.model.translation import Answer, Request, Translations, _Candidate
+from surtitle.model.verifier import load_verifier, log_probabilities
 from surtitle.model.weights import load_model
 
 EMBEDDED = Path(translation.__file__).parent / "embedded"
+BOTH = [("en", "es"), ("es", "en")]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,10 @@ def verifier() -> Denoiser:
     return verifier
 
 
+def _unread(tokenizer: TranslationTokenizer, texts: Sequence[str]) -> dict[str, _Candidate]:
+    return {text: _Candidate(tokenizer.answer(text)[:-1]) for text in texts}
+
+
 def test_the_verifier_chooses(
     model: Denoiser, verifier: Denoiser, tokenizer: TranslationTokenizer
 ) -> None:
@@ -98,13 +104,48 @@ def test_the_verifier_chooses(
     prompt = tokenizer.prompt("my brother has bought a new car", "en", "es")
     texts = ["Mi hermano coche un ha comprado.", "Mi hermano ha comprado un coche."]
     answers, layers = [tokenizer.answer(text) for text in texts], CausalLayers(verifier)
-    wrong, right = mean_log_probabilities(layers, prompt, answers)
-    assert wrong < right < 0
-    alone = [mean_log_probabilities(layers, prompt, [answer])[0] for answer in answers]
-    assert alone == pytest.approx([wrong, right], abs=1e-4)  # whatever stands beside it
+    other = tokenizer.prompt("where", "en", "es")
+    wrong, right, _ = log_probabilities(
+        layers, [prompt, prompt, other], [*answers, tokenizer.answer("¿Dónde?")]
+    )
+    assert list(map(len, (wrong, right))) == list(map(len, answers))
+    assert fmean(wrong) < fmean(right) < 0
+    alone = [log_probabilities(layers, [prompt], [answer])[0] for answer in answers]
+    for one, beside in zip(alone, (wrong, right), strict=True):
+        assert one == pytest.approx(beside, abs=1e-4)  # whatever stands beside it
     request = Request("my brother has bought a new car", "en", "es")
     translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
-    assert translations._best(request, texts) == texts[1]
+    assert translations._best(request, _unread(tokenizer, texts)) == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("directions", "best"), [([("en", "es")], "¿Dónde?"), (BOTH, "¿Dónde está?")]
+)
+def test_who_knows_both_directions_also_asks_what_an_answer_tells(
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+    directions: list[Direction],
+    best: str,
+) -> None:
+    tokenizer = tokenizer.with_directions(directions)
+    texts, spoken = ["¿Dónde?", "¿Dónde está?"], "where is it"
+    forth = {(*tokenizer.prompt(spoken, "en", "es"), *tokenizer.answer(text)) for text in texts}
+    back = {
+        (*tokenizer.prompt(text, "es", "en"), *tokenizer.answer("Where is it?")) for text in texts
+    }
+    likely = dict(zip(sorted(forth, key=len), (-1.0, -1.2), strict=True))
+    likely |= zip(sorted(back, key=len), (-4.0, -2.0), strict=True)
+
+    def known(
+        _: CausalLayers, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        return [[likely[*prompt, *answer]] for prompt, answer in zip(prompts, answers, strict=True)]
+
+    monkeypatch.setattr(translation, "log_probabilities", known)
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
+    assert translations._best(Request(spoken, "en", "es"), _unread(tokenizer, texts)) == best
 
 
 def test_a_canvas_starts_from_what_the_verifier_writes(
@@ -113,7 +154,7 @@ def test_a_canvas_starts_from_what_the_verifier_writes(
     tokenizer: TranslationTokenizer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Translations, "_best", lambda _, request, texts: texts[0])
+    monkeypatch.setattr(Translations, "_best", lambda _, request, found: next(iter(found)))
     monkeypatch.setattr(translation, "WARM_NOISE", 0)
     monkeypatch.setattr(translation, "ON_CPU", StepOptions())  # in 8 bits, rows share a scale
     started: list[Sequence[int]] = []
@@ -131,7 +172,7 @@ def test_a_canvas_starts_from_what_the_verifier_writes(
     found = translations.translate([free, pinned, warm])
     layers = CausalLayers(verifier)
     prompt = tokenizer.prompt(free.text, "en", "es")
-    (own,) = decode(layers, [prompt], 40, beams=translation.VERIFIER_BEAMS)
+    ((own, *_),) = decode(layers, [prompt], 40, beams=translation.VERIFIER_BEAMS)
     assert found[0].text == found[2].text == tokenizer.decode(own.tokens)
     assert found[1].text.startswith("Una casa muy vieja")
     assert started[0] == started[2] == own.tokens
@@ -148,7 +189,7 @@ def test_what_the_verifier_is_asked_for_is_at_work(
     assert [found[0] for found in answers] == [number] and translations.is_idle
 
 
-def test_the_mean_log_probability_is_that_of_one_pass(
+def test_the_log_probabilities_are_those_of_one_pass(
     model: Denoiser, tokenizer: TranslationTokenizer
 ) -> None:
     prompt, answer = tokenizer.prompt("good morning", "en", "es"), tokenizer.answer("Buenos días.")
@@ -157,8 +198,8 @@ def test_the_mean_log_probability_is_that_of_one_pass(
         hidden, _ = model.encode(tokens, prompt_tokens=torch.tensor([len(prompt)]))
         log = model.logits(hidden).log_softmax(dim=-1)[0]
     expected = [float(log[len(prompt) - 1 + i, token]) for i, token in enumerate(answer)]
-    (found,) = mean_log_probabilities(CausalLayers(model), prompt, [answer])
-    assert found == pytest.approx(sum(expected) / len(expected), abs=1e-4)
+    (found,) = log_probabilities(CausalLayers(model), [prompt], [answer])
+    assert found == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
