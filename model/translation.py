@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from itertools import islice
 from statistics import fmean
 from typing import NamedTuple
 
@@ -77,16 +78,26 @@ class _Candidate(NamedTuple):
     likelihood: float | None = None
 
 
-class _Found(NamedTuple):
-    """What the verifier (nothing where it came to no end) or a canvas has written, the likeliest
-    first, and the canvas's steps."""
+class _Reading(NamedTuple):
+    """Answers that the verifier is to read, each with its prompt, as tokens."""
 
-    candidates: Sequence[_Candidate]
+    prompts: Sequence[Sequence[int]]
+    answers: Sequence[Sequence[int]]
+
+
+class _Found(NamedTuple):
+    """What came of what was asked: of writing, the candidates, the likeliest first (none where the
+    verifier came to no end), and a canvas's steps; of reading, the log-probabilities of the tokens
+    of each answer."""
+
+    candidates: Sequence[_Candidate] = ()
     steps: int = 0
+    logs: Sequence[Sequence[float]] = ()
 
 
 # What a request still asks of the verifier or of the engine, what it is told, and its answer.
-_Course = Generator[Request | CanvasRequest, _Found, Answer]
+_Asked = Request | CanvasRequest | _Reading
+_Course = Generator[_Asked, _Found, Answer]
 
 
 class _Waiting(NamedTuple):
@@ -122,6 +133,7 @@ class Translations:
         self._random = random.Random(seed)
         self._numbers = 0
         self._unwritten: list[tuple[_Waiting, Request]] = []  # that the verifier is asked for
+        self._unread: list[tuple[_Waiting, _Reading]] = []  # likewise; empty between two steps
         self._denoising: dict[int, _Waiting] = {}  # by the tickets of their canvases
 
     @property
@@ -142,6 +154,7 @@ class Translations:
         for result in self._engine.step():
             waiting = self._denoising.pop(result.ticket)
             answers.append(self._tell(waiting, _Found([_Candidate(result.tokens)], result.steps)))
+        answers += [self._tell(waiting, found) for waiting, found in self._read()]
         return [answer for answer in answers if answer is not None]
 
     def translate(
@@ -161,9 +174,11 @@ class Translations:
                 progress(len(answers))
         return [answers[i] for i in range(len(requests))]
 
-    def _ask(self, waiting: _Waiting, asked: Request | CanvasRequest) -> None:
+    def _ask(self, waiting: _Waiting, asked: _Asked) -> None:
         if isinstance(asked, Request):
             self._unwritten.append((waiting, asked))
+        elif isinstance(asked, _Reading):
+            self._unread.append((waiting, asked))
         else:
             self._denoising[self._engine.add(asked)] = waiting
 
@@ -179,7 +194,7 @@ class Translations:
         """The verifier's answers to all that have asked since the last step."""
         if not self._unwritten:
             return []
-        assert self._verifier is not None, "nothing else asks"
+        assert self._verifier is not None, "else nothing asks"
         waiting, requests = zip(*self._unwritten, strict=True)
         self._unwritten.clear()
         prompts = [self._prompt(request) for request in requests]
@@ -194,6 +209,20 @@ class Translations:
         return [
             (one, _Found([_Candidate(*answer) for answer in found[:VERIFIER_ANSWERS]]))
             for one, found in zip(waiting, decoded, strict=True)
+        ]
+
+    def _read(self) -> list[tuple[_Waiting, _Found]]:
+        """What the verifier is asked to read since the last step, all of it together."""
+        if not self._unread:
+            return []
+        assert self._verifier is not None, "else nothing asks"
+        asked, self._unread = self._unread, []
+        prompts = [prompt for _, reading in asked for prompt in reading.prompts]
+        answers = [answer for _, reading in asked for answer in reading.answers]
+        logs = iter(log_probabilities(self._verifier, prompts, answers))
+        return [
+            (waiting, _Found(logs=list(islice(logs, len(reading.answers)))))
+            for waiting, reading in asked
         ]
 
     def _course(self, request: Request) -> _Course:
@@ -218,7 +247,7 @@ class Translations:
             hidden = request
             found, more = yield from self._candidates(request)
             kept, steps = {text: text for text in found}, steps + more
-        best = self._best(hidden, {text: found[text] for text in kept})
+        best = yield from self._best(hidden, {text: found[text] for text in kept})
         answer = Answer(kept[best], steps)
         for expression in request.required:
             if not contains(answer.text, expression):
@@ -232,7 +261,7 @@ class Translations:
 
     def _candidates(
         self, request: Request
-    ) -> Generator[Request | CanvasRequest, _Found, tuple[dict[str, _Candidate], int]]:
+    ) -> Generator[_Asked, _Found, tuple[dict[str, _Candidate], int]]:
         """What the verifier and a canvas make of a request, by their texts, and the steps that it
         took."""
         found: list[_Candidate] = []
@@ -249,29 +278,31 @@ class Translations:
         found = stand_ins((request.source, request.target)) if self._sampler.stand_ins else None
         return found.disguise(request.text) if found else Disguise(request.text)
 
-    def _best(self, request: Request, candidates: Mapping[str, _Candidate]) -> str:
+    def _best(
+        self, request: Request, candidates: Mapping[str, _Candidate]
+    ) -> Generator[_Asked, _Found, str]:
         """The text that the verifier finds likeliest as the translation and, if it knows this
         direction too, as what the request is the translation of: one that leaves something out,
         or adds something, reads well and does not tell what was said (noisy channel reranking,
         arXiv 1908.05731)."""
-        if len(candidates) == 1:
-            return next(iter(candidates))
-        assert self._verifier is not None, "nothing else gives a second text"
-        source, target, texts = request.source, request.target, list(candidates)
-        prompt, pins = self._prompt(request), len(self._tokens(request.pinned))
+        texts = list(candidates)
+        if len(texts) == 1:
+            return texts[0]
+        source, target = request.source, request.target
         unread = [text for text, candidate in candidates.items() if candidate.likelihood is None]
+        prompts, answers = [self._prompt(request)] * len(unread), unread
         is_asked_back = (target, source) in self._tokenizer.directions
-        prompts, answers = [prompt] * len(unread), unread
         if is_asked_back:
             # The verifier writes as people do.
             said = written(request.text, source) if is_spoken(request.text) else request.text
             prompts += [self._tokenizer.prompt(text, target, source) for text in texts]
             answers += [said] * len(texts)
         tokens = [self._tokenizer.answer(answer)[:MAX_CANVAS] for answer in answers]
-        logs = iter(log_probabilities(self._verifier, prompts, tokens))
+        logs = iter((yield _Reading(prompts, tokens)).logs)
+        pins = len(self._tokens(request.pinned))
         scores = [
-            fmean(next(logs)[pins:]) if one.likelihood is None else one.likelihood
-            for one in candidates.values()
+            fmean(next(logs)[pins:]) if candidate.likelihood is None else candidate.likelihood
+            for candidate in candidates.values()
         ]
         if is_asked_back:
             scores = [score + BACK_WEIGHT * fmean(next(logs)) for score in scores]

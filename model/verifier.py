@@ -21,6 +21,7 @@ from .examples import pad
 from .kv_cache import PADDING
 from .weights import load_model
 
+BATCH_ROWS = 64  # the scores of so many answers' tokens are some 30 MB
 FOLDER = "verifier"  # inside a model's folder: a checkpoint folder with the same vocabulary
 
 
@@ -30,13 +31,26 @@ def load_verifier(folder: Path, dtype: torch.dtype, device: str) -> Denoiser | N
     return load_model(path, dtype, device) if path.is_dir() else None
 
 
-@torch.inference_mode()
 def log_probabilities(
     model: CausalLayers, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
 ) -> list[list[float]]:
-    """Of each token of each answer, which includes its end mark, given its prompt; in nats."""
-    if not answers:
-        return []
+    """Of each token of each answer, which includes its end mark, given its prompt; in nats.
+
+    Similar lengths share a batch.
+    """
+    order = sorted(range(len(answers)), key=lambda i: len(prompts[i]) + len(answers[i]))
+    found: dict[int, list[float]] = {}
+    for start in range(0, len(order), BATCH_ROWS):
+        rows = order[start : start + BATCH_ROWS]
+        batch = _log_probabilities(model, [prompts[i] for i in rows], [answers[i] for i in rows])
+        found |= zip(rows, batch, strict=True)
+    return [found[i] for i in range(len(answers))]
+
+
+@torch.inference_mode()
+def _log_probabilities(
+    model: CausalLayers, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> list[list[float]]:
     device = model.device
     rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
     tokens = pad(rows, model.config.pad_token_id).to(device)

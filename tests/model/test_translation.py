@@ -1,13 +1,15 @@
 """Live translation with the embedded model: it goes on from drafts and keeps what is pinned."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
 import torch
 
 import surtitle.model.translation as translation
+import surtitle.model.verifier as verifier_module
 from surtitle.model.beam_search import decode
 from surtitle.model.causal_layers import CausalLayers
 from surtitle.model.config import load_sampler_config
@@ -33,8 +35,14 @@ def tokenizer() -> TranslationTokenizer:
     return TranslationTokenizer.load(EMBEDDED)
 
 
-def answer(model: Denoiser, tokenizer: TranslationTokenizer, *requests: Request) -> list[Answer]:
-    return Translations(model, tokenizer, load_sampler_config(EMBEDDED)).translate(requests)
+def answer(
+    model: Denoiser,
+    tokenizer: TranslationTokenizer,
+    *requests: Request,
+    verifier: Denoiser | None = None,
+) -> list[Answer]:
+    sampler = load_sampler_config(EMBEDDED)
+    return Translations(model, tokenizer, sampler, verifier=verifier).translate(requests)
 
 
 def test_a_pinned_beginning_stands_and_is_gone_on_from(
@@ -93,12 +101,23 @@ def verifier() -> Denoiser:
     return verifier
 
 
-def _unread(tokenizer: TranslationTokenizer, texts: Sequence[str]) -> dict[str, _Candidate]:
-    return {text: _Candidate(tokenizer.answer(text)[:-1]) for text in texts}
+def _give(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: TranslationTokenizer, texts: Sequence[str]
+) -> None:
+    """Let there be nothing to choose from but these texts."""
+
+    def candidates(*_: object) -> Generator[Any, Any, tuple[dict[str, _Candidate], int]]:
+        yield from ()
+        return {text: _Candidate(tokenizer.answer(text)[:-1]) for text in texts}, 1
+
+    monkeypatch.setattr(Translations, "_candidates", candidates)
 
 
 def test_the_verifier_chooses(
-    model: Denoiser, verifier: Denoiser, tokenizer: TranslationTokenizer
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It prefers what people say to the same words in another order."""
     prompt = tokenizer.prompt("my brother has bought a new car", "en", "es")
@@ -114,8 +133,20 @@ def test_the_verifier_chooses(
     for one, beside in zip(alone, (wrong, right), strict=True):
         assert one == pytest.approx(beside, abs=1e-4)  # whatever stands beside it
     request = Request("my brother has bought a new car", "en", "es")
-    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
-    assert translations._best(request, _unread(tokenizer, texts)) == texts[1]
+    _give(monkeypatch, tokenizer, texts)
+    assert answer(model, tokenizer, request, verifier=verifier)[0].text == texts[1]
+
+
+def test_what_is_read_may_need_several_batches(
+    verifier: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = "¿Dónde?", "Mi hermano ha comprado un coche.", "Sí.", "Buenos días.", "No lo sé."
+    prompts = [tokenizer.prompt(text, "es", "en") for text in reversed(texts)]
+    answers, layers = [tokenizer.answer(text) for text in texts], CausalLayers(verifier)
+    together = log_probabilities(layers, prompts, answers)
+    monkeypatch.setattr(verifier_module, "BATCH_ROWS", 2)
+    for one, beside in zip(log_probabilities(layers, prompts, answers), together, strict=True):
+        assert one == pytest.approx(beside, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +175,9 @@ def test_who_knows_both_directions_also_asks_what_an_answer_tells(
         return [[likely[*prompt, *answer]] for prompt, answer in zip(prompts, answers, strict=True)]
 
     monkeypatch.setattr(translation, "log_probabilities", known)
-    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
-    assert translations._best(Request(spoken, "en", "es"), _unread(tokenizer, texts)) == best
+    _give(monkeypatch, tokenizer, texts)
+    asked = [Request(spoken, "en", "es")] * 2
+    assert [one.text for one in answer(model, tokenizer, *asked, verifier=verifier)] == 2 * [best]
 
 
 def test_a_canvas_starts_from_what_the_verifier_writes(
@@ -154,7 +186,11 @@ def test_a_canvas_starts_from_what_the_verifier_writes(
     tokenizer: TranslationTokenizer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Translations, "_best", lambda _, request, found: next(iter(found)))
+    def first(_: object, __: Request, found: Mapping[str, object]) -> Generator[Any, Any, str]:
+        yield from ()
+        return next(iter(found))
+
+    monkeypatch.setattr(Translations, "_best", first)
     monkeypatch.setattr(translation, "WARM_NOISE", 0)
     monkeypatch.setattr(translation, "ON_CPU", StepOptions())  # in 8 bits, rows share a scale
     started: list[Sequence[int]] = []
