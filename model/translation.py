@@ -25,7 +25,7 @@ from .examples import pad
 from .spelling import is_spoken, written
 from .stand_ins import Disguise, stand_ins
 from .tokenizer import TranslationTokenizer
-from .verifier import log_probabilities
+from .verifier import Reader, log_probabilities
 
 # Both cost a few tenths of chrF at most (docs/engine.md).
 ON_CPU = StepOptions(int8=int8.is_supported(), top_tokens=8)
@@ -51,7 +51,7 @@ class Request(NamedTuple):
 
     Where there is a verifier (verifier.py), it writes a few translations first, in which it keeps
     of the draft what it would write itself, and denoising starts from the best. Of all these the
-    one is taken that the verifier finds likeliest, both ways if it knows both.
+    one is taken that is the likeliest, both ways where the way back is known too.
     """
 
     text: str
@@ -79,10 +79,11 @@ class _Candidate(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """Answers that the verifier is to read, each with its prompt, as tokens."""
+    """An answer that a verifier is to read, with its prompt, as tokens."""
 
-    prompts: Sequence[Sequence[int]]
-    answers: Sequence[Sequence[int]]
+    layers: CausalLayers
+    prompt: Sequence[int]
+    answer: Sequence[int]
 
 
 class _Found(NamedTuple):
@@ -96,7 +97,7 @@ class _Found(NamedTuple):
 
 
 # What a request still asks of the verifier or of the engine, what it is told, and its answer.
-_Asked = Request | CanvasRequest | _Reading
+_Asked = Request | CanvasRequest | list[_Reading]
 _Course = Generator[_Asked, _Found, Answer]
 
 
@@ -120,20 +121,28 @@ class Translations:
         sampler: SamplerConfig,
         *,
         verifier: Denoiser | None = None,
+        reader: Reader | None = None,
         seed: int = 0,
         limits: EngineLimits | None = None,
     ) -> None:
-        """The same requests get the same answers from the same `seed`."""
+        """The same requests get the same answers from the same `seed`. The `reader` says what an
+        answer tells where the model does not know the way back itself."""
         device = model.embed_tokens.weight.device
         generator = torch.Generator(device).manual_seed(seed)
         options = ON_CPU if device.type == "cpu" else StepOptions()
         self._engine = Engine(model, sampler, limits, generator=generator, options=options)
         self._model, self._tokenizer, self._sampler = model, tokenizer, sampler
         self._verifier = CausalLayers(verifier, int8=options.int8) if verifier else None
+        self._readers: list[tuple[CausalLayers, TranslationTokenizer]] = []
+        if self._verifier:
+            self._readers.append((self._verifier, tokenizer))
+        if reader:
+            layers = CausalLayers(reader.verifier, int8=options.int8)
+            self._readers.append((layers, reader.tokenizer))
         self._random = random.Random(seed)
         self._numbers = 0
-        self._unwritten: list[tuple[_Waiting, Request]] = []  # that the verifier is asked for
-        self._unread: list[tuple[_Waiting, _Reading]] = []  # likewise; empty between two steps
+        self._unwritten: list[tuple[_Waiting, Request]] = []  # by the verifier
+        self._unread: list[tuple[_Waiting, list[_Reading]]] = []  # by a verifier
         self._denoising: dict[int, _Waiting] = {}  # by the tickets of their canvases
 
     @property
@@ -177,7 +186,7 @@ class Translations:
     def _ask(self, waiting: _Waiting, asked: _Asked) -> None:
         if isinstance(asked, Request):
             self._unwritten.append((waiting, asked))
-        elif isinstance(asked, _Reading):
+        elif isinstance(asked, list):
             self._unread.append((waiting, asked))
         else:
             self._denoising[self._engine.add(asked)] = waiting
@@ -212,17 +221,18 @@ class Translations:
         ]
 
     def _read(self) -> list[tuple[_Waiting, _Found]]:
-        """What the verifier is asked to read since the last step, all of it together."""
-        if not self._unread:
-            return []
-        assert self._verifier is not None, "else nothing asks"
+        """What is to be read since the last step, all of it together."""
         asked, self._unread = self._unread, []
-        prompts = [prompt for _, reading in asked for prompt in reading.prompts]
-        answers = [answer for _, reading in asked for answer in reading.answers]
-        logs = iter(log_probabilities(self._verifier, prompts, answers))
+        rows = [row for _, readings in asked for row in readings]
+        logs: dict[int, list[float]] = {}
+        for layers in dict.fromkeys(row.layers for row in rows):
+            own = [i for i, row in enumerate(rows) if row.layers is layers]
+            prompts, answers = [rows[i].prompt for i in own], [rows[i].answer for i in own]
+            logs |= zip(own, log_probabilities(layers, prompts, answers), strict=True)
+        in_order = (logs[i] for i in range(len(rows)))
         return [
-            (waiting, _Found(logs=list(islice(logs, len(reading.answers)))))
-            for waiting, reading in asked
+            (waiting, _Found(logs=list(islice(in_order, len(readings)))))
+            for waiting, readings in asked
         ]
 
     def _course(self, request: Request) -> _Course:
@@ -281,32 +291,49 @@ class Translations:
     def _best(
         self, request: Request, candidates: Mapping[str, _Candidate]
     ) -> Generator[_Asked, _Found, str]:
-        """The text that the verifier finds likeliest as the translation and, if it knows this
-        direction too, as what the request is the translation of: one that leaves something out,
-        or adds something, reads well and does not tell what was said (noisy channel reranking,
-        arXiv 1908.05731)."""
+        """The text that the verifier finds likeliest as the translation and, where it or the reader
+        knows this direction too, as what the request is the translation of: one that leaves
+        something out, or adds something, reads well and does not tell what was said (noisy channel
+        reranking, arXiv 1908.05731)."""
         texts = list(candidates)
         if len(texts) == 1:
             return texts[0]
-        source, target = request.source, request.target
-        unread = [text for text, candidate in candidates.items() if candidate.likelihood is None]
-        prompts, answers = [self._prompt(request)] * len(unread), unread
-        is_asked_back = (target, source) in self._tokenizer.directions
-        if is_asked_back:
-            # The verifier writes as people do.
-            said = written(request.text, source) if is_spoken(request.text) else request.text
-            prompts += [self._tokenizer.prompt(text, target, source) for text in texts]
-            answers += [said] * len(texts)
-        tokens = [self._tokenizer.answer(answer)[:MAX_CANVAS] for answer in answers]
-        logs = iter((yield _Reading(prompts, tokens)).logs)
+        assert self._verifier is not None, "nothing else gives a second text"
+        prompt = self._prompt(request)
+        rows = [
+            self._reading(self._verifier, self._tokenizer, prompt, text)
+            for text, candidate in candidates.items()
+            if candidate.likelihood is None
+        ]
+        back = self._back(request, texts)
+        logs = iter((yield [*rows, *back]).logs)
         pins = len(self._tokens(request.pinned))
         scores = [
             fmean(next(logs)[pins:]) if candidate.likelihood is None else candidate.likelihood
             for candidate in candidates.values()
         ]
-        if is_asked_back:
+        if back:
             scores = [score + BACK_WEIGHT * fmean(next(logs)) for score in scores]
         return texts[scores.index(max(scores))]
+
+    def _back(self, request: Request, texts: Sequence[str]) -> list[_Reading]:
+        """What the request says, as the translation of each of the texts, for who can read it."""
+        source, target = request.source, request.target
+        # Verifiers write as people do.
+        said = written(request.text, source) if is_spoken(request.text) else request.text
+        for layers, tokenizer in self._readers:
+            if (target, source) in tokenizer.directions:
+                return [
+                    self._reading(layers, tokenizer, tokenizer.prompt(text, target, source), said)
+                    for text in texts
+                ]
+        return []
+
+    @staticmethod
+    def _reading(
+        layers: CausalLayers, tokenizer: TranslationTokenizer, prompt: list[int], answer: str
+    ) -> _Reading:
+        return _Reading(layers, prompt, tokenizer.answer(answer)[:MAX_CANVAS])
 
     def _canvas(self, request: Request, start: Sequence[int]) -> CanvasRequest:
         """A warm canvas holds a start, `WARM_NOISE` of it replaced by noise."""

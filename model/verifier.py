@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -18,17 +18,40 @@ from torch import Tensor
 from .causal_layers import CausalLayers
 from .denoiser import Denoiser
 from .examples import pad
+from .installed import find_model, models_for
 from .kv_cache import PADDING
+from .tokenizer import TranslationTokenizer
 from .weights import load_model
 
 BATCH_ROWS = 64  # the scores of so many answers' tokens are some 30 MB
 FOLDER = "verifier"  # inside a model's folder: a checkpoint folder with the same vocabulary
 
 
+class Reader(NamedTuple):
+    """The verifier of another model, with the tokenizer that goes with it."""
+
+    verifier: Denoiser
+    tokenizer: TranslationTokenizer
+
+
 def load_verifier(folder: Path, dtype: torch.dtype, device: str) -> Denoiser | None:
     """The verifier that comes with a model, if there is one. Raises CheckpointError."""
     path = folder / FOLDER
     return load_model(path, dtype, device) if path.is_dir() else None
+
+
+def load_reader(folder: Path, dtype: torch.dtype, device: str) -> Reader | None:
+    """For a model with a verifier that does not know the ways back of all its directions: the first
+    installed verifier that does, if there is one. Raises CheckpointError."""
+    directions = TranslationTokenizer.load(folder).directions
+    back = {(target, source) for source, target in directions}
+    if back == set(directions) or not (folder / FOLDER).is_dir():
+        return None
+    for name in models_for(back):
+        other = find_model(name)
+        if verifier := load_verifier(other, dtype, device):
+            return Reader(verifier, TranslationTokenizer.load(other))
+    return None
 
 
 def log_probabilities(

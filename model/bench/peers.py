@@ -18,7 +18,7 @@ from ..config import load_sampler_config
 from ..errors import PeerError
 from ..tokenizer import Direction, TranslationTokenizer
 from ..translation import ON_CPU, VERIFIER_BEAMS, Request, Translations
-from ..verifier import load_verifier
+from ..verifier import load_reader, load_verifier
 from ..weights import load_model
 
 _ISO_639_3 = dict(de="deu", en="eng", es="spa", fr="fra", it="ita", pt="por", ja="jpn", zh="zho")
@@ -45,7 +45,8 @@ def _own(folder: Path, direction: Direction) -> Iterator[Contestant]:
     tokenizer = TranslationTokenizer.load(folder)
     model, sampler = load_model(folder), load_sampler_config(folder)
     verifier = load_verifier(folder, torch.float32, "cpu")
-    together = Translations(model, tokenizer, sampler, verifier=verifier)
+    reader = load_reader(folder, torch.float32, "cpu")
+    together = Translations(model, tokenizer, sampler, verifier=verifier, reader=reader)
     yield Contestant("surtitle", partial(_translate, together, direction))
     if verifier is not None:
         layers = CausalLayers(verifier, int8=ON_CPU.int8)

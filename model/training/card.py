@@ -18,7 +18,7 @@ from ..latency import Latency, measure_latency, processor, timed_sentences
 from ..spelling import spoken
 from ..tokenizer import Direction, TranslationTokenizer
 from ..translation import Request, Translations
-from ..verifier import FOLDER, load_verifier
+from ..verifier import FOLDER, load_reader, load_verifier
 from ..weights import load_model, save_model
 from .curve import learning_curve
 from .display import Display
@@ -60,7 +60,8 @@ def export(
     (folder / "curve.svg").write_text(learning_curve(read_curve(settings.run)), encoding="utf-8")
     model = load_model(folder)  # what is measured is what was written
     verifier = load_verifier(folder, torch.float32, "cpu")
-    translations = Translations(model, tokenizer, sampler, verifier=verifier)
+    reader = load_reader(folder, torch.float32, "cpu")
+    translations = Translations(model, tokenizer, sampler, verifier=verifier, reader=reader)
     rows: list[Row] = []
     for row in _score(translations, corpus.dev, settings.directions):
         display.say(

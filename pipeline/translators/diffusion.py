@@ -15,7 +15,7 @@ from ...model.errors import CheckpointError
 from ...model.installed import find_model, models_for
 from ...model.tokenizer import TranslationTokenizer
 from ...model.translation import Request, Translations
-from ...model.verifier import load_verifier
+from ...model.verifier import load_reader, load_verifier
 from ...model.weights import load_model
 from ..config import SegmenterConfig
 from ..errors import TranslatorError
@@ -49,6 +49,7 @@ class DiffusionTranslator:
             self._model = load_model(folder, dtype, device)
             self._config = load_sampler_config(folder)
             self._verifier = load_verifier(folder, dtype, device)
+            self._reader = load_reader(folder, dtype, device)
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
         self.most_at_once = ON_GPU.rows if on_gpu else 16
@@ -63,6 +64,7 @@ class DiffusionTranslator:
             self._tokenizer,
             self._config,
             verifier=self._verifier,
+            reader=self._reader,
             limits=self._limits,
         )
         self._wholes: dict[int, _Whole] = {}  # by the number of each piece

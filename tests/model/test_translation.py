@@ -18,7 +18,7 @@ from surtitle.model.denoising_step import StepOptions
 from surtitle.model.engine import CanvasRequest, Engine
 from surtitle.model.tokenizer import Direction, TranslationTokenizer
 from surtitle.model.translation import Answer, Request, Translations, _Candidate
-from surtitle.model.verifier import load_verifier, log_probabilities
+from surtitle.model.verifier import Reader, load_reader, load_verifier, log_probabilities
 from surtitle.model.weights import load_model
 
 EMBEDDED = Path(translation.__file__).parent / "embedded"
@@ -40,9 +40,11 @@ def answer(
     tokenizer: TranslationTokenizer,
     *requests: Request,
     verifier: Denoiser | None = None,
+    reader: Reader | None = None,
 ) -> list[Answer]:
     sampler = load_sampler_config(EMBEDDED)
-    return Translations(model, tokenizer, sampler, verifier=verifier).translate(requests)
+    translations = Translations(model, tokenizer, sampler, verifier=verifier, reader=reader)
+    return translations.translate(requests)
 
 
 def test_a_pinned_beginning_stands_and_is_gone_on_from(
@@ -178,6 +180,35 @@ def test_who_knows_both_directions_also_asks_what_an_answer_tells(
     _give(monkeypatch, tokenizer, texts)
     asked = [Request(spoken, "en", "es")] * 2
     assert [one.text for one in answer(model, tokenizer, *asked, verifier=verifier)] == 2 * [best]
+
+
+def test_another_models_verifier_tells_what_was_said(
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The embedded model knows no way back, and embedded-many does."""
+    said = "The roof of the old house is red."
+    texts = ["El tejado es rojo.", "El techo de la vieja casa es rojo."]
+    likely = {text: _Candidate(tokenizer.answer(text)[:-1], -0.5) for text in texts}
+
+    def candidates(*_: object) -> Generator[Any, Any, tuple[dict[str, _Candidate], int]]:
+        yield from ()
+        return likely, 1
+
+    monkeypatch.setattr(Translations, "_candidates", candidates)
+    request = Request(said, "en", "es")
+    (alone,) = answer(model, tokenizer, request, verifier=verifier)
+    reader = load_reader(EMBEDDED, torch.float32, "cpu")
+    assert reader is not None and ("es", "en") in reader.tokenizer.directions
+    (read,) = answer(model, tokenizer, request, verifier=verifier, reader=reader)
+    assert (alone.text, read.text) == (texts[0], texts[1])
+
+
+def test_who_knows_the_way_back_needs_no_reader() -> None:
+    many = EMBEDDED.with_name("embedded_many")
+    assert load_reader(many, torch.float32, "cpu") is None
 
 
 def test_a_canvas_starts_from_what_the_verifier_writes(
