@@ -23,7 +23,7 @@ from surtitle.model.installed import find_model
 from surtitle.model.spelling import spoken
 from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Request, Translations
-from surtitle.model.verifier import load_verifier
+from surtitle.model.verifier import load_reader, load_verifier
 from surtitle.model.weights import load_model
 from surtitle.pipeline.caption_track import CaptionTrack
 from surtitle.pipeline.config import CaptionMode
@@ -86,7 +86,10 @@ class Translator:
         tokenizer, config = TranslationTokenizer.load(folder), load_sampler_config(folder)
         verifier = load_verifier(folder, torch.float32, "cpu")
         model = load_model(folder)
-        self._translations = Translations(model, tokenizer, config, verifier=verifier)
+        reader = load_reader(folder, torch.float32, "cpu")
+        self._translations = Translations(
+            model, tokenizer, config, verifier=verifier, reader=reader
+        )
 
     def run(self, lines: list[Line], *, is_warm: bool) -> float:
         """All lines word by word, in lockstep; the seconds of computing."""
