@@ -3,12 +3,14 @@
 The stack of this architecture is also an autoregressive model (its encoder, with the head): the
 first stage of training makes it one. Its likelihood of an answer sees what a canvas, whose tokens
 are drawn at once, does not: words that do not go together. And it writes a candidate of its own
-(beam_search.py), whose mistakes are of another kind than those of a canvas.
+(beam_search.py), whose mistakes are of another kind than those of a canvas. Trained the other way
+round too, it says what an answer tells: how likely is the source, given the answer?
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from .causal_layers import CausalLayers
 from .denoiser import Denoiser
+from .errors import CheckpointError
 from .examples import pad
 from .installed import find_model, models_for
 from .kv_cache import PADDING
@@ -42,15 +45,19 @@ def load_verifier(folder: Path, dtype: torch.dtype, device: str) -> Denoiser | N
 
 def load_reader(folder: Path, dtype: torch.dtype, device: str) -> Reader | None:
     """For a model with a verifier that does not know the ways back of all its directions: the first
-    installed verifier that does, if there is one. Raises CheckpointError."""
+    installed verifier that does, if there is one; damaged ones are left out.
+
+    Raises CheckpointError for the model itself.
+    """
     directions = TranslationTokenizer.load(folder).directions
     back = {(target, source) for source, target in directions}
     if back == set(directions) or not (folder / FOLDER).is_dir():
         return None
     for name in models_for(back):
         other = find_model(name)
-        if verifier := load_verifier(other, dtype, device):
-            return Reader(verifier, TranslationTokenizer.load(other))
+        with suppress(CheckpointError):
+            if verifier := load_verifier(other, dtype, device):
+                return Reader(verifier, TranslationTokenizer.load(other))
     return None
 
 

@@ -16,6 +16,7 @@ from surtitle.model.config import load_sampler_config
 from surtitle.model.denoiser import Denoiser
 from surtitle.model.denoising_step import StepOptions
 from surtitle.model.engine import CanvasRequest, Engine
+from surtitle.model.errors import CheckpointError
 from surtitle.model.tokenizer import Direction, TranslationTokenizer
 from surtitle.model.translation import Answer, Request, Translations, _Candidate
 from surtitle.model.verifier import Reader, load_reader, load_verifier, log_probabilities
@@ -209,6 +210,14 @@ def test_another_models_verifier_tells_what_was_said(
 def test_who_knows_the_way_back_needs_no_reader() -> None:
     many = EMBEDDED.with_name("embedded_many")
     assert load_reader(many, torch.float32, "cpu") is None
+
+
+def test_a_damaged_model_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(folder: Path, *_: object) -> Denoiser:
+        raise CheckpointError(f"{folder} is damaged")
+
+    monkeypatch.setattr(verifier_module, "load_verifier", damaged)
+    assert load_reader(EMBEDDED, torch.float32, "cpu") is None
 
 
 def test_a_canvas_starts_from_what_the_verifier_writes(
