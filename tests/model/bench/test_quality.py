@@ -131,7 +131,7 @@ def test_a_whole_run(
     rivals = [
         "surtitle",
         "one canvas alone",
-        "autoregressive teacher, 5 beams",
+        "autoregressive teacher, 4 beams",
     ]
     assert [line["contestant"] for line in lines if "median_ms" in line] == rivals
     assert [line["contestant"] for line in lines if "right" in line] == 2 * rivals
