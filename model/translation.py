@@ -22,10 +22,10 @@ from .denoiser import Denoiser
 from .denoising_step import StepOptions
 from .engine import CanvasRequest, Engine, EngineLimits
 from .examples import pad
-from .spelling import is_spoken, written
+from .reading import Reading, VerifierLayers, read, readings_back
 from .stand_ins import Disguise, stand_ins
 from .tokenizer import TranslationTokenizer
-from .verifier import Reader, log_probabilities
+from .verifier import Reader
 
 # Both cost a few tenths of chrF at most (docs/engine.md).
 ON_CPU = StepOptions(int8=int8.is_supported(), top_tokens=8)
@@ -78,14 +78,6 @@ class _Candidate(NamedTuple):
     likelihood: float | None = None
 
 
-class _Reading(NamedTuple):
-    """An answer that a verifier is to read, with its prompt, as tokens."""
-
-    layers: CausalLayers
-    prompt: Sequence[int]
-    answer: Sequence[int]
-
-
 class _Found(NamedTuple):
     """What came of what was asked: of writing, the candidates, the likeliest first (none where the
     verifier came to no end), and a canvas's steps; of reading, the log-probabilities of the tokens
@@ -97,7 +89,7 @@ class _Found(NamedTuple):
 
 
 # What a request still asks of the verifier or of the engine, what it is told, and its answer.
-_Asked = Request | CanvasRequest | list[_Reading]
+_Asked = Request | CanvasRequest | list[Reading]
 _Course = Generator[_Asked, _Found, Answer]
 
 
@@ -133,16 +125,14 @@ class Translations:
         self._engine = Engine(model, sampler, limits, generator=generator, options=options)
         self._model, self._tokenizer, self._sampler = model, tokenizer, sampler
         self._verifier = CausalLayers(verifier, int8=options.int8) if verifier else None
-        self._readers: list[tuple[CausalLayers, TranslationTokenizer]] = []
-        if self._verifier:
-            self._readers.append((self._verifier, tokenizer))
+        layers = [(self._verifier, tokenizer)] if self._verifier else []
         if reader:
-            layers = CausalLayers(reader.verifier, int8=options.int8)
-            self._readers.append((layers, reader.tokenizer))
+            layers.append((CausalLayers(reader.verifier, int8=options.int8), reader.tokenizer))
+        self._readers = [VerifierLayers(*each) for each in layers]
         self._random = random.Random(seed)
         self._numbers = 0
         self._unwritten: list[tuple[_Waiting, Request]] = []  # by the verifier
-        self._unread: list[tuple[_Waiting, list[_Reading]]] = []  # by a verifier
+        self._unread: list[tuple[_Waiting, list[Reading]]] = []  # by a verifier
         self._denoising: dict[int, _Waiting] = {}  # by the tickets of their canvases
 
     @property
@@ -223,16 +213,9 @@ class Translations:
     def _read(self) -> list[tuple[_Waiting, _Found]]:
         """What is to be read since the last step, all of it together."""
         asked, self._unread = self._unread, []
-        rows = [row for _, readings in asked for row in readings]
-        logs: dict[int, list[float]] = {}
-        for layers in dict.fromkeys(row.layers for row in rows):
-            own = [i for i, row in enumerate(rows) if row.layers is layers]
-            prompts, answers = [rows[i].prompt for i in own], [rows[i].answer for i in own]
-            logs |= zip(own, log_probabilities(layers, prompts, answers), strict=True)
-        in_order = (logs[i] for i in range(len(rows)))
+        logs = iter(read([reading for _, readings in asked for reading in readings]))
         return [
-            (waiting, _Found(logs=list(islice(in_order, len(readings)))))
-            for waiting, readings in asked
+            (waiting, _Found(logs=list(islice(logs, len(readings))))) for waiting, readings in asked
         ]
 
     def _course(self, request: Request) -> _Course:
@@ -298,15 +281,15 @@ class Translations:
         texts = list(candidates)
         if len(texts) == 1:
             return texts[0]
-        assert self._verifier is not None, "nothing else gives a second text"
-        prompt = self._prompt(request)
-        rows = [
-            self._reading(self._verifier, self._tokenizer, prompt, text)
-            for text, candidate in candidates.items()
+        source, target = request.source, request.target
+        text = self._fitting(request)
+        forth = [
+            self._readers[0].reading(text, source, target, answer)
+            for answer, candidate in candidates.items()
             if candidate.likelihood is None
         ]
-        back = self._back(request, texts)
-        logs = iter((yield [*rows, *back]).logs)
+        back = readings_back(self._readers, request.text, source, target, texts)
+        logs = iter((yield [*forth, *back]).logs)
         pins = len(self._tokens(request.pinned))
         scores = [
             fmean(next(logs)[pins:]) if candidate.likelihood is None else candidate.likelihood
@@ -315,25 +298,6 @@ class Translations:
         if back:
             scores = [score + BACK_WEIGHT * fmean(next(logs)) for score in scores]
         return texts[scores.index(max(scores))]
-
-    def _back(self, request: Request, texts: Sequence[str]) -> list[_Reading]:
-        """What the request says, as the translation of each of the texts, for who can read it."""
-        source, target = request.source, request.target
-        # Verifiers write as people do.
-        said = written(request.text, source) if is_spoken(request.text) else request.text
-        for layers, tokenizer in self._readers:
-            if (target, source) in tokenizer.directions:
-                return [
-                    self._reading(layers, tokenizer, tokenizer.prompt(text, target, source), said)
-                    for text in texts
-                ]
-        return []
-
-    @staticmethod
-    def _reading(
-        layers: CausalLayers, tokenizer: TranslationTokenizer, prompt: list[int], answer: str
-    ) -> _Reading:
-        return _Reading(layers, prompt, tokenizer.answer(answer)[:MAX_CANVAS])
 
     def _canvas(self, request: Request, start: Sequence[int]) -> CanvasRequest:
         """A warm canvas holds a start, `WARM_NOISE` of it replaced by noise."""
@@ -352,12 +316,14 @@ class Translations:
         )
 
     def _prompt(self, request: Request) -> list[int]:
+        return self._tokenizer.prompt(self._fitting(request), request.source, request.target)
+
+    def _fitting(self, request: Request) -> str:
+        """As much of the text as a prompt has room for."""
         text, most = request.text, self._engine.limits.prompt_tokens
-        prompt = self._tokenizer.prompt(text, request.source, request.target)
-        while len(prompt) > most:
-            text = text[: len(text) * most // (len(prompt) + 1)]
-            prompt = self._tokenizer.prompt(text, request.source, request.target)
-        return prompt
+        while (size := len(self._tokenizer.prompt(text, request.source, request.target))) > most:
+            text = text[: len(text) * most // (size + 1)]
+        return text
 
     def _tokens(self, text: str) -> list[int]:
         """Of a text that goes on: without the end mark."""

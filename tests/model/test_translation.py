@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import surtitle.model.reading as reading
 import surtitle.model.translation as translation
 import surtitle.model.verifier as verifier_module
 from surtitle.model.beam_search import decode
@@ -177,7 +178,7 @@ def test_who_knows_both_directions_also_asks_what_an_answer_tells(
     ) -> list[list[float]]:
         return [[likely[*prompt, *answer]] for prompt, answer in zip(prompts, answers, strict=True)]
 
-    monkeypatch.setattr(translation, "log_probabilities", known)
+    monkeypatch.setattr(reading, "log_probabilities", known)
     _give(monkeypatch, tokenizer, texts)
     asked = [Request(spoken, "en", "es")] * 2
     assert [one.text for one in answer(model, tokenizer, *asked, verifier=verifier)] == 2 * [best]
