@@ -25,7 +25,8 @@ _MARKS = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals;
 _TITLES = frozenset(
     "Mr Mrs Ms Miss Dr Doctor Professor Sr Sra Dra señor señora doctor doctora don doña profesor "
     "profesora M Mme Mlle monsieur madame mademoiselle docteur professeur Herr Herrn Frau "
-    "Doktor".split()
+    "Doktor Sig signor signora signorina dottor dottoressa professor professoressa senhor senhora "
+    "doutor doutora dona professora".split()
 )
 
 _Form = tuple[str, str]  # what may stand in a translation, and what takes its place

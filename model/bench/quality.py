@@ -25,6 +25,7 @@ from ..installed import find_model, inspect
 from ..latency import measure_latency, processor, timed_sentences
 from ..spelling import spoken
 from ..tokenizer import Direction
+from ..training.settings import names, parse_directions
 from .checks import KINDS, Check, read_checks
 from .peers import Contestant, contestants
 from .report import report
@@ -120,7 +121,7 @@ def main(argv: Sequence[str]) -> int:
         if find_spec("sacrebleu") is None:
             raise TrainingError("scores need sacrebleu: pip install 'surtitle[train]'")
         folder = find_model(arguments.checkpoint)
-        directions = inspect(folder).directions
+        directions = _chosen(inspect(folder).directions, arguments.directions)
         about = {
             "bench": "quality",
             "device": processor(),
@@ -146,6 +147,12 @@ def main(argv: Sequence[str]) -> int:
         print(f"surtitle bench: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _chosen(known: Sequence[Direction], asked: Sequence[Direction] | None) -> Sequence[Direction]:
+    if unknown := set(asked or ()) - set(known):
+        raise CheckpointError(f"the model translates {names(known)}, not {names(unknown)}")
+    return asked or known
 
 
 def compare(
@@ -250,6 +257,13 @@ def _spread(items: Sequence[T], most: int | None) -> Sequence[T]:
     return [items[i * len(items) // most] for i in range(most)]
 
 
+def _directions(text: str) -> Sequence[Direction]:
+    try:
+        return parse_directions(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _count(text: str) -> int:
     count = int(text)
     if count < 1:
@@ -271,6 +285,12 @@ def _parser() -> argparse.ArgumentParser:
         default="embedded",
         metavar="MODEL",
         help="its name or folder; default: embedded",
+    )
+    parser.add_argument(
+        "--directions",
+        type=_directions,
+        metavar="LIST",
+        help="for example en-es,es-en; default: all that the model has",
     )
     parser.add_argument(
         "--lines",

@@ -128,7 +128,7 @@ def _prepare(settings: Settings, corpus: Corpus) -> TranslationTokenizer:
     if settings.start_from and not settings.new_languages:
         tokenizer = TranslationTokenizer.load(settings.start_from).with_directions(directions)
     else:
-        pairs = corpus.train
+        pairs = oversampled(corpus.train, settings.oversample)
         if len(pairs) > TOKENIZER_PAIRS:
             pairs = random.Random(1).sample(pairs, TOKENIZER_PAIRS)
         texts = (text for p in pairs for text in (p.source, spoken(p.source), p.target))

@@ -124,7 +124,7 @@ def test_a_whole_run(
     monkeypatch.setenv("PATH", str(data))  # where no Apertium is
     monkeypatch.setattr(peers, "MAX_CANVAS", 8)  # random weights never end a sentence
     out = data / "quality.jsonl"
-    options = ["--lines", "2", "--out", str(out)]
+    options = ["--directions", "en-es", "--lines", "2", "--out", str(out)]
     assert main(["quality", "--data", str(data), "--checkpoint", str(toy), *options]) == 0
     about, *lines = (json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
     assert about["directions"] == ["en-es"] and about["threads"] == torch.get_num_threads()
@@ -144,6 +144,11 @@ def test_a_whole_run(
 def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["quality", "--data", str(tmp_path), "--checkpoint", "nonsense"]) == 1
     assert "there is no model nonsense" in capsys.readouterr().err
+    assert main(["quality", "--data", str(tmp_path), "--directions", "en-es,de-fr"]) == 1
+    assert "the model translates en-es, not de-fr" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["quality", "--data", str(tmp_path), "--directions", "es"])
+    assert "like en-es, got 'es'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["quality", "--data", str(tmp_path), "--lines", "0"])
     assert "--lines" in capsys.readouterr().err
