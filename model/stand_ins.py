@@ -25,8 +25,8 @@ _MARKS = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals;
 _TITLES = frozenset(
     "Mr Mrs Ms Miss Dr Doctor Professor Sr Sra Dra señor señora doctor doctora don doña profesor "
     "profesora M Mme Mlle monsieur madame mademoiselle docteur professeur Herr Herrn Frau "
-    "Doktor Sig signor signora signorina dottor dottoressa professor professoressa senhor senhora "
-    "doutor doutora dona professora".split()
+    "Doktor Sig Signor signor Signora signora signorina dottor dottoressa professor professoressa "
+    "senhor senhora doutor doutora Dona dona professora".split()
 )
 
 _Form = tuple[str, str]  # what may stand in a translation, and what takes its place
@@ -105,7 +105,11 @@ class StandIns:
             taken.add(chosen.lower())
             swaps.append(self._forms(one, chosen))
             start = words[one.words[0]].start()
-            pieces += text[end:start], chosen.lower() if heard else chosen
+            if heard:
+                chosen = chosen.lower()
+            elif text[start].isupper():
+                chosen = chosen[0].upper() + chosen[1:]
+            pieces += text[end:start], chosen
             end = start + len(term)
         return Disguise("".join((*pieces, text[end:])), tuple(swaps))
 

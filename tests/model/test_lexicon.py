@@ -108,6 +108,29 @@ def test_what_is_not_there_once_on_both_sides_stays(source: str, target: str) ->
         ("fr", "I live in Italy.", "Je vis en Italie.", r"Je vis en [AEIOUÉ].+\."),
         ("fr", "It's half past six.", "Il est six heures et demie.", r"Il est (?!six h).+\."),
         ("fr", "Ann's dog barks.", "Le chien d'Ann aboie.", r"Le chien d'Ann aboie\."),
+        ("it", "I was born on May 5.", "Sono nato il 5 maggio.", r"Sono nato (?!il 5 ).+\."),
+        (
+            "it",
+            "It's half past six.",
+            "Sono le sei e mezza.",
+            r"(Sono le |È l')(?!sei e mezza).+\.",
+        ),
+        ("it", "I live in Japan.", "Vivo in Giappone.", r"Vivo (?!in Giappone)(in|ne|a).+\."),
+        ("it", "Save 5%.", "Risparmia il 5%.", r"Risparmia il (?!5%|8|11%|ott|und).+%\."),
+        (
+            "pt",
+            "I was born on May 5.",
+            "Nasci no dia 5 de maio.",
+            r"Nasci (?!no dia 5 de maio).+\.",
+        ),
+        ("pt", "It's half past six.", "São seis e meia.", r"(São|É) (?!seis e meia).+\."),
+        ("pt", "I live in Japan.", "Moro no Japão.", r"Moro no (?!Japão|França|Portugal).+\."),
+        (
+            "pt",
+            "I see two sisters.",
+            "Vejo duas irmãs.",
+            r"Vejo (?!duas i|.*(dois|um\b|entos)).+ irmãs\.",
+        ),
     ],
 )
 def test_terms_fit_into_what_is_around_them(

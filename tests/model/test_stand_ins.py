@@ -27,6 +27,7 @@ def disguise(text: str, direction: Direction = ("en", "es")) -> Disguise:
         ("There are 118 pages, and 1,200 words.", "There are 20 pages, and 10 words."),
         ("Bob Marley was in Edinburgh on the fourth of July.", "Tom was in Boston on Monday."),
         ("Did Mr. Xylander pay $2,000,000?", "Did Mr. Tom pay $20?"),
+        ("Seventeen cats sleep.", "Ten cats sleep."),
     ],
 )
 def test_rare_terms_give_way_to_common_ones(text: str, disguised: str) -> None:
@@ -94,6 +95,12 @@ def test_gender_and_elision_follow_the_stand_in() -> None:
     scotland = disguise("We live in Scotland.", ("en", "fr"))
     assert scotland.text == "We live in Australia."
     assert scotland.restore("Nous vivons en Australie.") == "Nous vivons en Écosse."
+    norway = disguise("She came from Norway.", ("en", "it"))
+    assert norway.text == "She came from Japan."
+    assert norway.restore("È venuta dal Giappone.") == "È venuta dalla Norvegia."
+    sold = disguise("We sold two hundred chairs.", ("en", "pt"))
+    assert sold.restore("Vendemos duas cadeiras.") == "Vendemos duzentas cadeiras."
+    assert sold.restore("Vendemos dois carros.") == "Vendemos duzentos carros."
 
 
 @pytest.mark.parametrize(
@@ -107,6 +114,10 @@ def test_gender_and_elision_follow_the_stand_in() -> None:
          "viens à six heures", "viens à quatre heures moins le quart"),
         (("en", "es"), "Come at half past four.", "Come at three o'clock.",
          "Ven a las tres en punto.", "Ven a las cuatro y media."),
+        (("en", "it"), "Come at half past four.", "Come at three o'clock.",
+         "Vieni alle tre.", "Vieni alle quattro e mezza."),
+        (("pt", "en"), "Venha às quatro e meia.", "Venha às três horas.",
+         "Come at three o'clock.", "Come at half past four."),
     ],
 )  # fmt: skip
 def test_times_of_day_too(
@@ -115,6 +126,12 @@ def test_times_of_day_too(
     found = disguise(text, direction)
     assert found.text == disguised
     assert found.restore(answer) == restored
+
+
+def test_a_title_goes_before_a_name_in_every_language() -> None:
+    assert disguise("La signora Xylander dorme.", ("it", "en")).text == "La signora Tom dorme."
+    assert disguise("Dona Xylander dorme.", ("pt", "en")).text == "Dona Tom dorme."
+    assert disguise("O senhor Xylander dorme.", ("pt", "en")).text == "O senhor Tom dorme."
 
 
 def test_other_directions_have_none() -> None:
