@@ -15,7 +15,7 @@ from .errors import CheckpointError
 from .tokenizer import Direction, TranslationTokenizer
 
 EMBEDDED = Path(__file__).parent / "embedded"
-_SHIPPED = {"embedded": EMBEDDED, "embedded-many": EMBEDDED.with_name("embedded_many")}
+SHIPPED = {"embedded": EMBEDDED, "embedded-many": EMBEDDED.with_name("embedded_many")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ def model_folders() -> dict[str, Path]:
     """By name; first those of the package, whose names begin with "embedded"."""
     folder = models_folder()
     found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    own = {path.name: path for path in found if path.name not in _SHIPPED}
-    return {**_SHIPPED, **own}
+    own = {path.name: path for path in found if path.name not in SHIPPED}
+    return {**SHIPPED, **own}
 
 
 def models_for(directions: Collection[tuple[str | None, str]]) -> list[str]:

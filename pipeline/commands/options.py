@@ -23,8 +23,8 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         metavar="MODEL",
-        help="a name of `surtitle models`, or a checkpoint's folder; default: the first of these "
-        "models that knows the languages",
+        help="a name of `surtitle models`, or a checkpoint's folder; default: for each "
+        "language, the first of these models that knows it",
     )
 
 

@@ -54,7 +54,8 @@ def open_translator(
     directions: Collection[tuple[str | None, str]] = (),
 ) -> Translator:
     """The backend `name`; `checkpoint` is a model for "diffusion", by its name or its folder, else
-    the first that is installed and knows the directions, whose sources may be open (None).
+    each direction, whose source may be open (None), is that of the first installed model that knows
+    it. Where there are none yet, those of the package are loaded.
 
     Raises TranslatorError where it cannot be loaded.
     """
@@ -62,6 +63,6 @@ def open_translator(
         from .echo import EchoTranslator
 
         return EchoTranslator()
-    from .diffusion import DiffusionTranslator, model_for
+    from .diffusion import DiffusionTranslator, models_for_each
 
-    return DiffusionTranslator(checkpoint or model_for(directions))
+    return DiffusionTranslator(*([checkpoint] if checkpoint else models_for_each(directions)))

@@ -1,8 +1,8 @@
-"""Our own translator: the block-diffusion model in `model/`, embedded or from a checkpoint."""
+"""Our own translator: the block-diffusion models in `model/`, embedded or from a checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from ...model.config import load_sampler_config
 from ...model.engine import EngineLimits
 from ...model.errors import CheckpointError
-from ...model.installed import find_model, models_for
+from ...model.installed import SHIPPED, find_model, models_for
 from ...model.tokenizer import TranslationTokenizer
 from ...model.translation import Request, Translations
 from ...model.verifier import load_reader, load_verifier
@@ -30,34 +30,83 @@ MAX_WORDS = 32
 ON_GPU = EngineLimits(rows=128, step_tokens=2048, arena_tokens=40_000)
 
 
-def model_for(directions: Collection[tuple[str | None, str]]) -> str:
-    """The first installed model that knows them, or one that can say what it knows instead."""
-    return next(iter(models_for(directions)), "embedded")
+def models_for_each(directions: Collection[tuple[str | None, str]]) -> list[str]:
+    """The first installed model that knows a direction, for each of them; those of the package
+    where there are no directions yet, or none that a model knows."""
+    found = [name for direction in directions for name in models_for([direction])[:1]]
+    return list(dict.fromkeys(found)) or list(SHIPPED)
 
 
 class DiffusionTranslator:
-    def __init__(self, model: str | Path = "embedded") -> None:
-        """Load a model by its name or its folder, on the GPU if there is one.
+    def __init__(self, *models: str | Path) -> None:
+        """Load models by their names or folders, on the GPU if there is one. A direction is that of
+        the first that knows it; all the requests of a model share its batches.
 
         Raises TranslatorError.
         """
         on_gpu = torch.cuda.is_available()
-        device, dtype = ("cuda", torch.bfloat16) if on_gpu else ("cpu", torch.float32)
         try:
-            folder = find_model(model)
-            self._tokenizer = TranslationTokenizer.load(folder)
-            self._model = load_model(folder, dtype, device)
-            self._config = load_sampler_config(folder)
-            self._verifier = load_verifier(folder, dtype, device)
-            self._reader = load_reader(folder, dtype, device)
+            self._models = [_Model(find_model(model), on_gpu) for model in models]
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
         self.most_at_once = ON_GPU.rows if on_gpu else 16
-        self._limits = ON_GPU if on_gpu else None
         self._numbers = count()
-        self._begin()
+        self._empty: list[int] = []
 
-    def _begin(self) -> None:
+    def check(self, source: str, target: str) -> None:
+        self._model_for(source, target)
+
+    def add(self, request: TranslationRequest) -> int:
+        model = self._model_for(request.source, request.target)
+        number = next(self._numbers)
+        if pieces := _pieces(request):
+            model.add(number, pieces)
+        else:
+            self._empty.append(number)
+        return number
+
+    def step(self) -> list[tuple[int, str]]:
+        found = [(number, "") for number in self._empty]
+        self._empty.clear()
+        try:
+            for model in self._models:
+                found += model.step()
+        except RuntimeError as error:  # a GPU without memory, or one that has failed
+            for model in self._models:
+                model.begin()
+            raise TranslatorError(f"the translator's device failed: {error}") from error
+        return found
+
+    def _model_for(self, source: str, target: str) -> _Model:
+        for model in self._models:
+            if (source, target) in model.directions:
+                return model
+        directions = dict.fromkeys(each for model in self._models for each in model.directions)
+        known = ", ".join("-".join(each) for each in directions)
+        others = models_for([(source, target)])
+        remedy = f"; --checkpoint {others[0]} can" if others else ""
+        raise TranslatorError(
+            f"cannot translate {source} to {target}, only {known}{remedy}"
+        )
+
+
+class _Model:
+    """One that is loaded, and the texts that it is at work on."""
+
+    def __init__(self, folder: Path, on_gpu: bool) -> None:
+        """Raises CheckpointError."""
+        device, dtype = ("cuda", torch.bfloat16) if on_gpu else ("cpu", torch.float32)
+        self._tokenizer = TranslationTokenizer.load(folder)
+        self._model = load_model(folder, dtype, device)
+        self._config = load_sampler_config(folder)
+        self._verifier = load_verifier(folder, dtype, device)
+        self._reader = load_reader(folder, dtype, device)
+        self._limits = ON_GPU if on_gpu else None
+        self.directions = self._tokenizer.directions
+        self.begin()
+
+    def begin(self) -> None:
+        """Without any text."""
         # Seeded: the same text gets the same translation on the next run.
         self._translations = Translations(
             self._model,
@@ -68,36 +117,14 @@ class DiffusionTranslator:
             limits=self._limits,
         )
         self._wholes: dict[int, _Whole] = {}  # by the number of each piece
-        self._empty: list[int] = []
 
-    def check(self, source: str, target: str) -> None:
-        if (source, target) in self._tokenizer.directions:
-            return
-        known = ", ".join(f"{a}-{b}" for a, b in self._tokenizer.directions)
-        others = models_for([(source, target)])
-        remedy = f"; --checkpoint {others[0]} can" if others else ""
-        raise TranslatorError(
-            f"this model cannot translate {source} to {target}, only {known}{remedy}"
-        )
-
-    def add(self, request: TranslationRequest) -> int:
-        self.check(request.source, request.target)
-        number = next(self._numbers)
-        pieces = [self._translations.add(piece) for piece in _pieces(request)]
-        self._wholes |= dict.fromkeys(pieces, _Whole(number, pieces))
-        if not pieces:
-            self._empty.append(number)
-        return number
+    def add(self, number: int, pieces: Sequence[Request]) -> None:
+        whole = _Whole(number, [self._translations.add(piece) for piece in pieces])
+        self._wholes |= dict.fromkeys(whole.pieces, whole)
 
     def step(self) -> list[tuple[int, str]]:
-        try:
-            ended = self._translations.step()
-        except RuntimeError as error:  # a GPU without memory, or one that has failed
-            self._begin()
-            raise TranslatorError(f"the translator's device failed: {error}") from error
-        found = [(number, "") for number in self._empty]
-        self._empty.clear()
-        for piece, answer in ended:
+        found: list[tuple[int, str]] = []
+        for piece, answer in self._translations.step():
             whole = self._wholes.pop(piece)
             whole.texts[piece] = answer.text
             if len(whole.texts) == len(whole.pieces):

@@ -102,7 +102,7 @@ def test_speech_is_read_in_three_languages_though_connections_break(
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-audio-capture={make_voice(SPOKEN_S)}%noloop",
     )
-    direct = start_server("--checkpoint", "embedded-many")
+    direct = start_server()
     port = urlsplit(direct).port
     assert port is not None
     with Cable(port).laid() as cable:

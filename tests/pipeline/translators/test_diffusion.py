@@ -11,7 +11,7 @@ from surtitle.pipeline.translators.diffusion import DiffusionTranslator
 
 @pytest.fixture(scope="module")
 def translator() -> DiffusionTranslator:
-    return DiffusionTranslator()
+    return DiffusionTranslator("embedded")
 
 
 def _ask(translator: DiffusionTranslator, *texts: str) -> list[str]:
@@ -55,13 +55,30 @@ def test_where_no_model_knows_the_languages_the_first_says_what_it_knows() -> No
         translator.check("en", "ja")
 
 
-def test_several_languages_share_a_batch_of_a_model_that_knows_them() -> None:
+def test_each_language_is_that_of_the_first_model_that_knows_it() -> None:
     directions = [("en", target) for target in ("es", "de", "fr")]
     translator = open_translator("diffusion", directions=directions)
     requests = [TranslationRequest("Thank you very much.", *direction) for direction in directions]
     answers = translate(translator, requests)
     for answer, word in zip(answers, ("gracias", "dank", "merci"), strict=True):
         assert word in answer.lower()
+    text = "The children are reading in the garden, and the old dog sleeps under the table."
+    request = TranslationRequest(text, "en", "es")
+    ours, embedded, many = (
+        translate(one, [request])
+        for one in (
+            translator,
+            DiffusionTranslator("embedded"),
+            DiffusionTranslator("embedded-many"),
+        )
+    )
+    assert ours == embedded != many
+
+
+def test_without_languages_all_models_of_the_package_are_there() -> None:
+    translator = open_translator("diffusion")
+    for direction in ("en", "es"), ("en", "de"), ("fr", "en"):
+        translator.check(*direction)
 
 
 def test_stored_size() -> None:
