@@ -20,7 +20,7 @@ def test_models_are_listed_and_a_broken_one_is_no_obstacle(
     out = capsys.readouterr().out
     assert "broken\n" in out and "tokenizer.json is missing" in out
     assert f"mine\n  6.4 M parameters, 25.8 MB\n  en-es\n  {folder / 'mine'}\n" in out
-    assert "embedded\n" in out and "embedded-many\n  7.0 M parameters" in out
+    assert "embedded\n" in out and "embedded-many\n  7.5 M parameters" in out
 
 
 def test_a_checkpoint_that_is_not_there(
