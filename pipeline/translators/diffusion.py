@@ -85,9 +85,7 @@ class DiffusionTranslator:
         known = ", ".join("-".join(each) for each in directions)
         others = models_for([(source, target)])
         remedy = f"; --checkpoint {others[0]} can" if others else ""
-        raise TranslatorError(
-            f"cannot translate {source} to {target}, only {known}{remedy}"
-        )
+        raise TranslatorError(f"cannot translate {source} to {target}, only {known}{remedy}")
 
 
 class _Model:
