@@ -12,7 +12,7 @@ import torch
 from ...model.config import load_sampler_config
 from ...model.engine import EngineLimits
 from ...model.errors import CheckpointError
-from ...model.installed import SHIPPED, find_model, models_for
+from ...model.installed import SHIPPED, find_model, model_folders, models_for
 from ...model.tokenizer import TranslationTokenizer
 from ...model.translation import Request, Translations
 from ...model.verifier import load_reader, load_verifier
@@ -31,10 +31,11 @@ ON_GPU = EngineLimits(rows=128, step_tokens=2048, arena_tokens=40_000)
 
 
 def models_for_each(directions: Collection[tuple[str | None, str]]) -> list[str]:
-    """The first installed model that knows a direction, for each of them; those of the package
-    where there are no directions yet, or none that a model knows."""
-    found = [name for direction in directions for name in models_for([direction])[:1]]
-    return list(dict.fromkeys(found)) or list(SHIPPED)
+    """The first installed model that knows a direction, for each of them, in the order in which
+    they are installed; those of the package where there are no directions yet, or none that a
+    model knows."""
+    firsts = {name for direction in directions for name in models_for([direction])[:1]}
+    return [name for name in model_folders() if name in firsts] or list(SHIPPED)
 
 
 class DiffusionTranslator:

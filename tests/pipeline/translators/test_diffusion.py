@@ -56,12 +56,12 @@ def test_where_no_model_knows_the_languages_the_first_says_what_it_knows() -> No
 
 
 def test_each_language_is_that_of_the_first_model_that_knows_it() -> None:
-    directions = [("en", target) for target in ("es", "de", "fr", "it", "pt")]
+    directions = [("en", target) for target in ("de", "es", "fr", "it", "pt")]
     translator = open_translator("diffusion", directions=directions)
     requests = [TranslationRequest("Thank you very much.", *direction) for direction in directions]
     answers = translate(translator, requests)
     for answer, word in zip(
-        answers, ("gracias", "dank", "merci", "grazie", "obrigad"), strict=True
+        answers, ("dank", "gracias", "merci", "grazie", "obrigad"), strict=True
     ):
         assert word in answer.lower()
     text = "The children are reading in the garden, and the old dog sleeps under the table."
