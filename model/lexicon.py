@@ -22,6 +22,7 @@ from .tokenizer import Direction
 INVENTED_SHARE = 0.3  # of the new names of people: what no list has must be copied too
 PEOPLE = ("man", "woman")
 _STAND_IN, _ALSO_WORDS = "=", "also words"  # rows of a lexicon's file that list no term
+_ONE_WAY = "<"  # a row for translating from the file's second language alone
 WORD = re.compile(r"[^\W_]+(?:[-:.,'’](?!s\b)[^\W_]+)*")  # without the 's of a possessive
 _APOSTROPHES = frozenset("'’")  # before a word they say that a vowel was dropped: d'Anne
 _INSERTED_KIND = re.compile(r"\{(.+?)\}")
@@ -92,8 +93,9 @@ def place_of(term: str, text: str) -> slice | None:
 
 
 def put(new: str, place: slice, old: str, text: str) -> str:
-    """`text` with `new` in the place of `old`, and with its capital if only the place gave it."""
-    if text[place] != old:
+    """`text` with `new` in the place of `old`: with a capital at its beginning, and elsewhere if
+    only the place gave `old` one."""
+    if text[place] != old or not place.start:
         new = _capitalized(new)
     return text[: place.start] + new + text[place.stop :]
 
@@ -190,8 +192,8 @@ def _parse(text: str, swap: bool) -> _Rows:
             rows.also_words = frozenset(source.split())
         elif kind.startswith(_STAND_IN):
             rows.stand_ins[kind.removeprefix(_STAND_IN)].append((source, target))
-        else:
-            rows.terms[kind].append((source, target))
+        elif swap or not kind.startswith(_ONE_WAY):
+            rows.terms[kind.removeprefix(_ONE_WAY)].append((source, target))
     return rows
 
 

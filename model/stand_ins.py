@@ -1,4 +1,4 @@
-"""Rare names and numbers give way to common ones while a model translates, and then come back.
+"""Rare names, numbers and times give way to common ones while a model translates, and come back.
 
 A small model garbles a name that its training data does not have, and knows "Mary" and "ten" well:
 "Gabriela has forty-seven cats" is translated as "Mary has ten cats", and in "Mary tiene diez gatos"
@@ -100,11 +100,13 @@ class StandIns:
             free = [other for other in self._stand_ins(one) if other.lower() not in taken]
             if term.lower() in taken or not free:  # 2
                 continue
-            is_digits = _DIGITS.fullmatch(term) is not None
+            first = words[one.words[0]]
+            # A model has hardly seen a number in words at the beginning of a sentence.
+            is_digits = _DIGITS.fullmatch(term) is not None or _begins_sentence(text, first)
             chosen = max(free, key=lambda o: (free.count(o), o.isdigit() == is_digits))  # 3
             taken.add(chosen.lower())
             swaps.append(self._forms(one, chosen))
-            start = words[one.words[0]].start()
+            start = first.start()
             if heard:
                 chosen = chosen.lower()
             elif text[start].isupper():

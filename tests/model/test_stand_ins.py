@@ -27,7 +27,8 @@ def disguise(text: str, direction: Direction = ("en", "es")) -> Disguise:
         ("There are 118 pages, and 1,200 words.", "There are 20 pages, and 10 words."),
         ("Bob Marley was in Edinburgh on the fourth of July.", "Tom was in Boston on Monday."),
         ("Did Mr. Xylander pay $2,000,000?", "Did Mr. Tom pay $20?"),
-        ("Seventeen cats sleep.", "Ten cats sleep."),
+        ("Seventeen cats sleep.", "20 cats sleep."),
+        ("There are seventeen cats. Seventeen!", "There are ten cats. 20!"),
     ],
 )
 def test_rare_terms_give_way_to_common_ones(text: str, disguised: str) -> None:
@@ -126,6 +127,50 @@ def test_times_of_day_too(
     found = disguise(text, direction)
     assert found.text == disguised
     assert found.restore(answer) == restored
+
+
+@pytest.mark.parametrize(
+    ("direction", "text", "disguised", "answer", "restored"),
+    [
+        (("es", "en"), "Empieza el tres de septiembre.", "Empieza el lunes.",
+         "It starts on Monday.", "It starts on the third of September."),
+        (("de", "en"), "Der zehnte April ist frei.", "Der Montag ist frei.",
+         "Monday is free.", "The tenth of April is free."),
+        (("en", "de"), "It is on the tenth of April.", "It is on Monday.",
+         "Es ist am Montag.", "Es ist am 10. April."),
+        (("fr", "en"), "Payez avant le 15 mars.", "Payez avant lundi.",
+         "Pay by Monday.", "Pay before the fifteenth of March."),
+        (("pt", "en"), "Partimos depois de amanhã.", "Partimos amanhã.",
+         "We leave tomorrow.", "We leave the day after tomorrow."),
+        (("en", "de"), "We left the day before yesterday.", "We left yesterday.",
+         "Wir sind gestern abgereist.", "Wir sind vorgestern abgereist."),
+        (("it", "en"), "Aspettarono due ore e mezza.", "Aspettarono due ore.",
+         "They waited two hours.", "They waited two and a half hours."),
+        (("en", "de"), "It takes three and a half weeks.", "It takes two hours.",
+         "Es dauert zwei Stunden.", "Es dauert dreieinhalb Wochen."),
+        (("pt", "en"), "Trinta por cento dormem.", "10 por cento dormem.",
+         "Ten percent sleep.", "Thirty percent sleep."),
+        (("fr", "en"), "Il part en mars.", "Il part en juin.",
+         "He leaves in June.", "He leaves in March."),
+        (("de", "en"), "Wir kommen um 21 Uhr.", "Wir kommen um sechs Uhr.",
+         "We come at six.", "We come at 9 pm."),
+        (("es", "en"), "Llega sobre las seis.", "Llega a las tres.",
+         "He arrives at three o'clock.", "He arrives around six o'clock."),
+        (("de", "en"), "An Ostern sind wir da.", "An Weihnachten sind wir da.",
+         "In Christmas we are here.", "At Easter we are here."),
+    ],
+)  # fmt: skip
+def test_dates_and_spans_of_time_too(
+    direction: Direction, text: str, disguised: str, answer: str, restored: str
+) -> None:
+    found = disguise(text, direction)
+    assert found.text == disguised
+    assert found.restore(answer) == restored
+
+
+def test_a_stand_in_at_the_beginning_gives_way_to_a_capital() -> None:
+    found = disguise("Seventeen cats sleep.")
+    assert found.restore("20 gatos duermen.") == "Diecisiete gatos duermen."
 
 
 def test_a_title_goes_before_a_name_in_every_language() -> None:
