@@ -28,7 +28,7 @@ class _HeadLoss(torch.autograd.Function):
         loss = weights.new_zeros(())
         for start in range(0, rows, CHUNK_ROWS):
             part = slice(start, min(start + CHUNK_ROWS, rows))
-            chunk_loss, slope = _scores_to_slope(
+            chunk_loss, slope = scores_to_slope(
                 hidden[part] @ head.T, targets[part, None], weights[part, None], cap
             )
             loss += chunk_loss
@@ -44,7 +44,7 @@ class _HeadLoss(torch.autograd.Function):
         return hidden_gradient * gradient, weight_gradient * gradient, None, None, None
 
 
-def _scores_to_slope(
+def scores_to_slope(
     scores: Tensor, targets: Tensor, weights: Tensor, cap: float
 ) -> tuple[Tensor, Tensor]:
     """Weighted loss of a chunk, and its derivative by the raw scores [rows, V].
