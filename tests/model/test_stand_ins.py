@@ -119,19 +119,6 @@ def test_gender_and_elision_follow_the_stand_in() -> None:
          "Vieni alle tre.", "Vieni alle quattro e mezza."),
         (("pt", "en"), "Venha às quatro e meia.", "Venha às três horas.",
          "Come at three o'clock.", "Come at half past four."),
-    ],
-)  # fmt: skip
-def test_times_of_day_too(
-    direction: Direction, text: str, disguised: str, answer: str, restored: str
-) -> None:
-    found = disguise(text, direction)
-    assert found.text == disguised
-    assert found.restore(answer) == restored
-
-
-@pytest.mark.parametrize(
-    ("direction", "text", "disguised", "answer", "restored"),
-    [
         (("es", "en"), "Empieza el tres de septiembre.", "Empieza el lunes.",
          "It starts on Monday.", "It starts on the third of September."),
         (("de", "en"), "Der zehnte April ist frei.", "Der Montag ist frei.",
@@ -160,7 +147,7 @@ def test_times_of_day_too(
          "In Christmas we are here.", "At Easter we are here."),
     ],
 )  # fmt: skip
-def test_dates_and_spans_of_time_too(
+def test_times_of_day_dates_and_spans_of_time_too(
     direction: Direction, text: str, disguised: str, answer: str, restored: str
 ) -> None:
     found = disguise(text, direction)
