@@ -9,16 +9,16 @@ from itertools import zip_longest
 
 import numpy as np
 
-from .audio import to_ms
-from .caption_track import CaptionTrack, SourceTrack
+from .audio.pcm import to_ms
+from .captions.track import CaptionTrack, SourceTrack
 from .config import LiveConfig, SegmenterConfig
 from .errors import RecognizerError
 from .events import AudioChunk, Caption, Hypothesis, Samples, SourceSegment, Word
 from .recognizers import Recognizer, RecognizerStream
-from .scheduler import Job
-from .segmenter import Segmenter
-from .translation_loop import TranslationLoop
-from .written_form import is_parted, written_segment
+from .text.segmenter import Segmenter
+from .text.written_form import is_parted, written_segment
+from .translators.queue import TranslationLoop
+from .translators.scheduler import Job
 
 
 @dataclass(frozen=True, slots=True)

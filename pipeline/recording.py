@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .audio import to_ms
+from .audio.pcm import to_ms
+from .audio.recording import read_audio
 from .config import BatchConfig, SegmenterConfig, SubtitleFormat
-from .cues import Cue, Violation, check
 from .errors import MediaError
 from .events import SourceSegment, TranslationRequest, Utterance
-from .glossary import required
 from .recognizers import Recognizer
-from .segmenter import Segmenter
-from .sinks.subtitle_file import write_subtitles
-from .sources.file import read_audio
-from .subtitle_rules import SubtitleRules
-from .subtitles import bilingual_cues, source_cues, translated_cues
+from .recognizers.vad import Vad
+from .subtitles.build import bilingual_cues, source_cues, translated_cues
+from .subtitles.check import SubtitleRules, Violation, check
+from .subtitles.cues import Cue
+from .subtitles.files import write_subtitles
+from .text.glossary import required
+from .text.segmenter import Segmenter
+from .text.written_form import written_form
 from .translators import Translator, translate
-from .vad import Vad
-from .written_form import written_form
 
 TRANSLATE_SEGMENTS = 32  # translated together, in all target languages
 GUESS_MS = 30_000  # of speech, from which the language is guessed

@@ -25,10 +25,10 @@ from surtitle.model.tokenizer import TranslationTokenizer
 from surtitle.model.translation import Request, Translations
 from surtitle.model.verifier import load_reader, load_verifier
 from surtitle.model.weights import load_model
-from surtitle.pipeline.caption_track import CaptionTrack
+from surtitle.pipeline.captions.budget import common_prefix, units
+from surtitle.pipeline.captions.track import CaptionTrack
 from surtitle.pipeline.config import CaptionMode
 from surtitle.pipeline.events import SourceSegment, Word
-from surtitle.pipeline.flicker import common_prefix, units
 
 HERE = Path(__file__).parent
 

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ, to_s16
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_s16
+from surtitle.pipeline.audio.recording import read_audio
+from surtitle.pipeline.captions.budget import common_prefix, units
 from surtitle.pipeline.client import Message, Server, parse_caption, publish
 from surtitle.pipeline.events import Caption, Samples, Word
-from surtitle.pipeline.flicker import common_prefix, units
 from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
-from surtitle.pipeline.sources.file import read_audio
-from surtitle.pipeline.vad import Vad
+from surtitle.pipeline.recognizers.vad import Vad
 
 HERE = Path(__file__).parent
 PIECE_MS = 100

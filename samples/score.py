@@ -8,9 +8,9 @@ from pathlib import Path
 import jiwer
 from sacrebleu.metrics.chrf import CHRF
 
-from surtitle.pipeline.batch import transcribe
 from surtitle.pipeline.config import BatchConfig
 from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
+from surtitle.pipeline.recording import transcribe
 from surtitle.pipeline.translators import open_translator
 
 HERE = Path(__file__).parent

@@ -1,1 +1,1 @@
-"""Audio sources, one per file. Each yields AudioChunks without holes, from media time 0."""
+"""Audio: its one shape inside the pipeline, and where it comes from."""

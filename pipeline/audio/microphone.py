@@ -9,10 +9,10 @@ from contextlib import closing
 from importlib import import_module
 from typing import Any
 
-from ..audio import SAMPLE_RATE_HZ
 from ..errors import DeviceError
 from ..events import AudioChunk
-from ..resampler import Resampler
+from .pcm import SAMPLE_RATE_HZ
+from .resampler import Resampler
 
 BLOCKS_PER_S = 20
 QUEUE_S = 10  # so much may wait for a reader that is busy

@@ -23,9 +23,9 @@ from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
-from ..audio import SAMPLE_RATE_HZ, from_s16
 from ..errors import MediaError
 from ..events import AudioChunk, Samples
+from .pcm import SAMPLE_RATE_HZ, from_s16
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ
 SYNC_TOLERANCE_SAMPLES = SAMPLE_RATE_HZ // 10  # from here FFmpeg's own -async corrects by force

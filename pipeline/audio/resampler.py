@@ -9,8 +9,8 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-from .audio import SAMPLE_RATE_HZ, from_s16
-from .events import Samples
+from ..events import Samples
+from .pcm import SAMPLE_RATE_HZ, from_s16
 
 
 class Resampler:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .config import CaptionMode
-from .subtitle_rules import language_rules
+from ..config import CaptionMode
+from ..text.languages import language_rules
 
 MAX_ERASURE: dict[CaptionMode, float] = {"stable": 0.0, "fresh": 0.2}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .config import CaptionMode, Term
-from .events import Caption, SourceSegment, TranslationRequest
-from .flicker import MAX_ERASURE, Wording, common_prefix, units, without_end_marks
-from .glossary import contains, required
+from ..config import CaptionMode, Term
+from ..events import Caption, SourceSegment, TranslationRequest
+from ..text.glossary import contains, required
+from .budget import MAX_ERASURE, Wording, common_prefix, units, without_end_marks
 
 MIN_DRAFT_WORDS = 3  # of fewer, a translation is a guess
 

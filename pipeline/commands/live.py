@@ -10,16 +10,16 @@ from typing import Any
 
 from rich.console import Console
 
-from ..asr import open_recognizer
-from ..audio import to_ms, to_s16
+from ..audio.microphone import Microphone, list_devices
+from ..audio.pcm import to_ms, to_s16
 from ..client import Message, Server, publish
 from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig
 from ..errors import DeviceError
-from ..glossary import read_terms
 from ..recognizers import Recognizer
-from ..serving.server import CaptionServer, listen, open_server
-from ..serving.store import Store, default_store
-from ..sources.microphone import Microphone, list_devices
+from ..recognizers.choice import open_recognizer
+from ..server.app import CaptionServer, listen, open_server
+from ..server.store import Store, default_store
+from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
 from .options import add_recognizer_options, add_terms_option, add_translator_options
 from .publish import start_message

@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
-from ..audio import SAMPLE_RATE_HZ, to_s16
+from ..audio.pcm import SAMPLE_RATE_HZ, to_s16
+from ..audio.recording import read_audio
 from ..client import Server, publish
 from ..config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig
-from ..glossary import read_terms
-from ..sources.file import read_audio
+from ..text.glossary import read_terms
 from .listen import add_room_options
 from .options import add_terms_option
 from .terminal import TerminalView, run_until_interrupted

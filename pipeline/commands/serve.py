@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from ..asr import open_recognizer
 from ..config import RecognizerConfig, ServerConfig, Tokens
-from ..serving.logs import set_up_logs
-from ..serving.store import Store, default_store
+from ..recognizers.choice import open_recognizer
+from ..server.logs import set_up_logs
+from ..server.store import Store, default_store
 from ..translators import open_translator
 from .options import add_recognizer_options, add_translator_options
 
@@ -79,10 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"surtitle serve: {error}", file=sys.stderr)
         return 2
-    from ..serving.server import (  # the web libraries: only where they are wanted
-        listen,
-        open_server,
-    )
+    from ..server.app import listen, open_server
 
     set_up_logs(as_json=arguments.log_json)
     with listen(config) as listening:  # first, as it fails fast

@@ -15,13 +15,13 @@ from rich.markup import escape as escape_markup
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..asr import open_recognizer
-from ..batch import Report, subtitle, tracks
+from ..audio.recording import probe_duration_ms
 from ..config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig
 from ..errors import SurtitleError
-from ..glossary import read_terms
 from ..recognizers import Recognizer
-from ..sources.file import probe_duration_ms
+from ..recognizers.choice import open_recognizer
+from ..recording import Report, subtitle, tracks
+from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
 from .options import add_recognizer_options, add_terms_option, add_translator_options
 

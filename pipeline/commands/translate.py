@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..events import TranslationRequest
-from ..glossary import read_terms, required
+from ..text.glossary import read_terms, required
 from ..translators import open_translator, translate
 from .options import add_terms_option, add_translator_options
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 from ..config import LiveConfig
 from ..errors import SurtitleError
 from ..events import Caption
-from ..subtitle_rules import language_rules
+from ..text.languages import language_rules
 from .client_events import Audio, ClientEvent, Reply, Stop
 
 SAMPLE_RATE_HZ = 24_000

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from .audio import SAMPLE_RATE_HZ
-from .config import RecognizerConfig
-from .errors import RecognizerError
-from .events import Utterance
-from .recognizers import Recognizer, terms_notices
+from ..audio.pcm import SAMPLE_RATE_HZ
+from ..config import RecognizerConfig
+from ..errors import RecognizerError
+from ..events import Utterance
+from . import Recognizer, terms_notices
 
 if TYPE_CHECKING:
-    from .recognizers.whisper import WhisperRecognizer
+    from .whisper import WhisperRecognizer
 
 Say = Callable[[str], None]
 
@@ -34,7 +34,7 @@ def open_recognizer(config: RecognizerConfig, source: str | None, say: Say) -> R
     """
     if config.engine == "sphinx":
         return _open_sphinx(config, source, "as asked", say)
-    from .recognizers.whisper_weights import FetchError  # 0.5 s: only where it is wanted
+    from .whisper_weights import FetchError  # 0.5 s: only where it is wanted
 
     try:
         weights = _whisper_weights(config.model, say)
@@ -59,7 +59,7 @@ class _Weights(NamedTuple):
 
 def _whisper_weights(model: str, say: Say) -> _Weights:
     """Find, else fetch, the model; for "auto", else find another one. Raises FetchError."""
-    from .recognizers.whisper_weights import FetchError, fetch_weights, find_weights
+    from .whisper_weights import FetchError, fetch_weights, find_weights
 
     others: tuple[str, ...] = ()
     if model == "auto":
@@ -80,7 +80,7 @@ def _whisper_weights(model: str, say: Say) -> _Weights:
 
 def _load_whisper(weights: _Weights, terms: tuple[str, ...], say: Say) -> WhisperRecognizer:
     """Load on the GPU, if there is one that works, else on the CPU."""
-    from .recognizers.whisper import WhisperRecognizer
+    from .whisper import WhisperRecognizer
 
     name = Path(weights.model).name
     if _has_gpu():
@@ -104,7 +104,7 @@ def _has_gpu() -> bool:
 
 
 def _open_sphinx(config: RecognizerConfig, source: str | None, why: str, say: Say) -> Recognizer:
-    from .recognizers.sphinx import SphinxRecognizer
+    from .sphinx import SphinxRecognizer
 
     recognizer = SphinxRecognizer()
     if source is not None and source not in recognizer.languages:

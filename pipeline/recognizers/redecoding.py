@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..audio import SAMPLES_PER_MS, to_ms
-from ..clauses import ends_sentence
+from ..audio.pcm import SAMPLES_PER_MS, to_ms
 from ..config import VadConfig
 from ..events import AudioChunk, Hypothesis, Utterance, Word
-from ..stabilizer import Agreement, Stabilizer
-from ..subtitle_rules import language_rules
-from ..vad import Vad, in_windows
+from ..text.clauses import ends_sentence
+from ..text.languages import language_rules
+from .stabilizer import Agreement, Stabilizer
+from .vad import Vad, in_windows
 
 STEP_MS = 1000  # of new speech, after which it is decoded again
 TRIM_MS = 10_000  # of speech, after which decoding begins at the last certain sentence

@@ -14,14 +14,14 @@ from typing import Protocol, cast
 
 import pocketsphinx  # pyright: ignore[reportMissingTypeStubs]
 
-from ..audio import to_ms, to_s16
+from ..audio.pcm import to_ms, to_s16
 from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import AudioChunk, Hypothesis, Samples, Utterance, Word
-from ..stabilizer import Stabilizer
-from ..vad import Vad, in_windows
 from . import LanguageGuess
 from .child_process import ChildProcessStream
+from .stabilizer import Stabilizer
+from .vad import Vad, in_windows
 
 REPORT_MS = 300  # of new audio, after which a stream tells what it has heard
 # In a row, after which a word is certain. Word errors of two recordings, and how long after its

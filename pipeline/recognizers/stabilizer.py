@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from .events import Word
+from ..events import Word
 
 EDIT_MS = 150  # a seam so far from its time is as bad as one word more or less
 

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .audio import SAMPLE_RATE_HZ, SAMPLES_PER_MS
-from .config import VadConfig
-from .errors import RecognizerError
-from .events import AudioChunk, Samples, Utterance
+from ..audio.pcm import SAMPLE_RATE_HZ, SAMPLES_PER_MS
+from ..config import VadConfig
+from ..errors import RecognizerError
+from ..events import AudioChunk, Samples, Utterance
 
 WINDOW_SAMPLES = 512  # what one speech probability stands for; the model knows no other size
 WINDOW_MS = 1000 * WINDOW_SAMPLES // SAMPLE_RATE_HZ  # 32 ms

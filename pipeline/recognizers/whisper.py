@@ -10,12 +10,12 @@ from typing import Protocol, cast
 import ctranslate2  # pyright: ignore[reportMissingTypeStubs]
 from faster_whisper import WhisperModel  # pyright: ignore[reportMissingTypeStubs]
 
-from ..audio import SAMPLE_RATE_HZ, to_ms
+from ..audio.pcm import SAMPLE_RATE_HZ, to_ms
 from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
 from . import LanguageGuess
-from .whisper_stream import WhisperStream
+from .redecoding import WhisperStream
 
 # Text is invented where nothing is said, or where the decoder loops. Whisper's own thresholds:
 NO_SPEECH_PROBABILITY = 0.6  # above it, and the text unlikely: silence

@@ -21,16 +21,16 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from ..config import ServerConfig
 from ..errors import SurtitleError
 from ..recognizers import Recognizer
-from ..translation_loop import TranslationLoop
 from ..translators import Translator
+from ..translators.queue import TranslationLoop
 from .access import Access
 from .caption_sockets import CaptionSockets
 from .guard import Guard
+from .http import WebApi
 from .metrics import Metrics
 from .rooms import Rooms
 from .store import Store
 from .vendor_sockets import VendorSockets
-from .web_api import WebApi
 
 PAGES = Path(__file__).parents[2] / "web"
 STALLED_MS = 30_000  # so long a connection may take nothing of what it is sent

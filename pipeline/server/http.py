@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ..errors import RefusedError, TranslatorError
-from ..subtitle_rules import LANGUAGES
+from ..text.languages import LANGUAGES
 from ..translators import Translator
 from .access import Access, host_and_port
 from .metrics import CONTENT_TYPE, Metrics

@@ -12,14 +12,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
+from ..audio.resampler import Resampler
 from ..config import LiveConfig, ServerConfig
 from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorError
 from ..events import Caption
+from ..live import Session
 from ..protocols.captions import ViewRequest, encode_error, encode_status, encode_stopped
 from ..recognizers import Recognizer
-from ..resampler import Resampler
-from ..session import Session
-from ..translation_loop import TranslationLoop
+from ..translators.queue import TranslationLoop
 from .hub import Hub, Message, Outbox
 from .metrics import Metrics
 from .store import Store

@@ -8,13 +8,14 @@ from dataclasses import asdict
 from itertools import accumulate, pairwise
 from typing import Literal, get_args
 
-from ..cues import Cue
 from ..errors import RefusedError
 from ..events import Caption, SourceSegment, Word
-from ..sinks.subtitle_file import subtitle_text
-from ..subtitle_rules import SubtitleRules, language_rules
-from ..subtitles import bilingual_cues, source_cues, translated_cues
-from ..tokens import tokenize
+from ..subtitles.build import bilingual_cues, source_cues, translated_cues
+from ..subtitles.check import SubtitleRules
+from ..subtitles.cues import Cue
+from ..subtitles.files import subtitle_text
+from ..text.languages import language_rules
+from ..text.tokens import tokenize
 from .store import StoredSession
 
 TranscriptFormat = Literal["srt", "vtt", "ttml", "txt", "json"]

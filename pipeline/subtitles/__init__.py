@@ -1,1 +1,1 @@
-"""Caption sinks, one per file."""
+"""Cues, line breaks and files of subtitles."""

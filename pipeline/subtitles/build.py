@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise, zip_longest
 
-from .cue_timing import time_cues
+from ..events import SourceSegment
+from ..text.languages import language_rules
+from ..text.tokens import Token, count_chars, join, tokenize, tokenize_words
+from .check import SubtitleRules
 from .cues import Cue, TextBlock
-from .events import SourceSegment
 from .line_breaks import fewest_pieces, line_breaks, split
-from .subtitle_rules import SubtitleRules, language_rules
-from .tokens import Token, count_chars, join, tokenize, tokenize_words
+from .timing import time_cues
 
 SNAP_MS = 500  # a cut in a translation moves this far to fall between two spoken words
 

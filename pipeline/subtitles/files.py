@@ -13,8 +13,8 @@ from pathlib import Path
 from pysubs2 import Color, SSAEvent, SSAFile, SSAStyle
 
 from ..config import SubtitleFormat
-from ..cues import Cue, TextBlock
 from ..errors import OutputError
+from .cues import Cue, TextBlock
 from .ttml import ttml_text
 
 MAX_ASS_MS = 10 * 3600 * 1000  # its clock has one digit for the hour

@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from itertools import accumulate
 
-from .clauses import cut_cost
-from .subtitle_rules import LanguageRules
-from .tokens import Token, count_chars, join, tokenize
+from ..text.clauses import cut_cost
+from ..text.languages import LanguageRules
+from ..text.tokens import Token, count_chars, join, tokenize
 
 BALANCE = 0.5  # so that a line of a cue of 40 may be 6 off the middle to end with its clause
 HURRIED_MS, HURRIED_COST = 1000, 20  # a piece that is spoken in less would flash by

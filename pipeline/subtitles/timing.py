@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
+from ..text.languages import language_rules
+from ..text.tokens import tokenize
+from .check import SubtitleRules
 from .cues import Cue, TextBlock, reading_duration_ms, shortest_duration_ms
 from .line_breaks import fewest_pieces
-from .subtitle_rules import SubtitleRules, language_rules
-from .tokens import tokenize
 
 
 def time_cues(spoken: Iterable[Cue], rules: SubtitleRules) -> list[Cue]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from ..cues import Cue
+from .cues import Cue
 
 _ROOT = {
     "xmlns": "http://www.w3.org/ns/ttml",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .subtitle_rules import LanguageRules
+from .languages import LanguageRules
 
 SENTENCE_MARKS = frozenset(".?!…。！？؟।")
 STRONG_MARKS = frozenset(";:—–；：؛")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .config import ANY_LANGUAGE, Term
+from ..config import ANY_LANGUAGE, Term
 
 _TARGET = re.compile(r"(?:([a-z]{2})\s*:\s*)?(.+)")
 

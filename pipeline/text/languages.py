@@ -1,4 +1,5 @@
-"""The style guide as data: what a subtitle may hold and how long it stays, per language.
+"""What one language is like, as data: how much of it a line holds, how fast it is read, where its
+clauses begin.
 
 The numbers are those of the Netflix Timed Text Style Guide for adult programs. The word lists say
 where clauses begin and which words lean on the next one; they are short on purpose.
@@ -6,7 +7,6 @@ where clauses begin and which words lean on the next one; they are short on purp
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 
@@ -31,42 +31,6 @@ class LanguageRules:
     prepositions: frozenset[str] = frozenset()
     binding: frozenset[str] = frozenset()
     abbreviations: frozenset[str] = frozenset()  # without their last dot
-
-
-@dataclass(frozen=True, slots=True)
-class SubtitleRules:
-    """What holds in every language. A gap below `closed_gap_ms` is closed to `gap_frames`.
-
-    `fps` is the video's; 24 where it is unknown, or there is none.
-    """
-
-    fps: float = 24.0
-    max_lines: int = 2
-    max_duration_ms: int = 7000
-    short_ms: int = 1500  # what is spoken faster may be merged with its neighbor
-    linger_ms: int = 500  # how far a cue may outlast its speech when it needs no more
-    gap_frames: int = 2
-    closed_gap_ms: int = 500
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.fps <= 1000:
-            raise ValueError(f"fps must be between 1 and 1000, got {self.fps}")
-        if self.max_lines < 1:
-            raise ValueError(f"max_lines must be at least 1, got {self.max_lines}")
-        if min(self.linger_ms, self.gap_frames, self.closed_gap_ms) < 0:
-            raise ValueError(
-                "linger_ms, gap_frames and closed_gap_ms must not be negative, got "
-                f"{self.linger_ms}, {self.gap_frames} and {self.closed_gap_ms}"
-            )
-        if self.max_duration_ms < 1000:
-            raise ValueError(f"max_duration_ms must be at least 1000, got {self.max_duration_ms}")
-
-    @property
-    def gap_ms(self) -> int:
-        return self.frames_ms(self.gap_frames)
-
-    def frames_ms(self, video_frames: int) -> int:
-        return math.ceil(1000 * video_frames / self.fps)
 
 
 def language_rules(language: str) -> LanguageRules:

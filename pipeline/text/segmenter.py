@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..config import SegmenterConfig
+from ..events import SourceSegment, Word
 from .clauses import ANYWHERE, binds, cut_cost, ends_sentence
-from .config import SegmenterConfig
-from .events import SourceSegment, Word
-from .subtitle_rules import language_rules
+from .languages import language_rules
 
 
 class Segmenter:

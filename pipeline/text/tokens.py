@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..events import Word
 from .clauses import OPENING_QUOTES, SENTENCE_MARKS, WEAK_MARKS
-from .events import Word
-from .subtitle_rules import LanguageRules
+from .languages import LanguageRules
 
 _SPACES = re.compile(r"[^\S\u00a0\u202f]+")  # not the no-break ones: "10 000", "Quoi ?"
 _CLOSING = SENTENCE_MARKS | WEAK_MARKS | frozenset(";:；：%”’»›)]}」』）】》ー々")

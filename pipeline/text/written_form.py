@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from .events import SourceSegment, Word
+from ..events import SourceSegment, Word
 
 SENTENCE_PAUSE_MS = 300
 

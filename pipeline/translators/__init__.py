@@ -63,6 +63,6 @@ def open_translator(
         from .echo import EchoTranslator
 
         return EchoTranslator()
-    from .diffusion import DiffusionTranslator, models_for_each
+    from .own import DiffusionTranslator, models_for_each
 
     return DiffusionTranslator(*([checkpoint] if checkpoint else models_for_each(directions)))

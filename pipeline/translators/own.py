@@ -20,7 +20,7 @@ from ...model.weights import load_model
 from ..config import SegmenterConfig
 from ..errors import TranslatorError
 from ..events import TranslationRequest, Word
-from ..segmenter import Segmenter
+from ..text.segmenter import Segmenter
 
 # Longer text is cut at sentences and clauses, and translated piece by piece: the embedded model
 # was trained on single sentences.

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from .errors import TranslatorError
-from .events import TranslationRequest
+from ..errors import TranslatorError
+from ..events import TranslationRequest
+from . import Translator
 from .scheduler import Job, Scheduler
-from .translators import Translator
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from .caption_track import CaptionTrack
-from .events import Caption, SourceSegment
+from ..captions.track import CaptionTrack
+from ..events import Caption, SourceSegment
 
 
 @dataclass(frozen=True, slots=True)

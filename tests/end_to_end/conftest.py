@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ, to_s16
-from surtitle.pipeline.sources.file import read_audio
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_s16
+from surtitle.pipeline.audio.recording import read_audio
 
 SAMPLE = Path(__file__).parents[2] / "samples/harbor.flac"
 COMMAND = (sys.executable, "-m", "surtitle.pipeline.cli")

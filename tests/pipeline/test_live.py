@@ -11,9 +11,9 @@ import pytest
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
 from surtitle.pipeline.events import AudioChunk, Caption, Hypothesis, Word
-from surtitle.pipeline.session import Session
-from surtitle.pipeline.translation_loop import TranslationLoop
+from surtitle.pipeline.live import Session
 from surtitle.pipeline.translators.echo import EchoTranslator
+from surtitle.pipeline.translators.queue import TranslationLoop
 
 WORD_MS = 300
 

@@ -4,12 +4,12 @@ import av
 import numpy as np
 import pytest
 
-from surtitle.pipeline.audio import to_ms
-from surtitle.pipeline.batch import subtitle, tracks
+from surtitle.pipeline.audio.pcm import to_ms
 from surtitle.pipeline.config import BatchConfig, Term, VadConfig
 from surtitle.pipeline.errors import MediaError, TranslatorError
 from surtitle.pipeline.events import TranslationRequest, Utterance, Word
 from surtitle.pipeline.recognizers import LanguageGuess
+from surtitle.pipeline.recording import subtitle, tracks
 from surtitle.pipeline.translators.echo import EchoTranslator
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "harbor.flac"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from surtitle.pipeline.audio.microphone import Microphone, list_devices
+from surtitle.pipeline.audio import microphone
 from surtitle.pipeline.errors import DeviceError
-from surtitle.pipeline.sources import microphone
-from surtitle.pipeline.sources.microphone import Microphone, list_devices
 
 
 def heard(source: Microphone) -> np.ndarray:

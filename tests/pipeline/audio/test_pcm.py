@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from surtitle.pipeline.audio import from_s16, to_ms, to_s16
+from surtitle.pipeline.audio.pcm import from_s16, to_ms, to_s16
 
 
 def test_16_bits_survive_the_round_trip():

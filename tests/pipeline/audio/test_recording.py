@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.recording import CHUNK_SAMPLES, probe_duration_ms, read_audio
 from surtitle.pipeline.errors import MediaError
 from surtitle.pipeline.events import AudioChunk
-from surtitle.pipeline.sources.file import CHUNK_SAMPLES, probe_duration_ms, read_audio
 
 TONE_HZ = 440
 LOUDNESS = 0.25  # amplitude of the tone

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from surtitle.pipeline.resampler import Resampler
+from surtitle.pipeline.audio.resampler import Resampler
 
 
 def tone(sample_rate_hz: int, sample_count: int) -> np.ndarray:

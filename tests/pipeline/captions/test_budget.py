@@ -2,7 +2,13 @@ import random
 
 import pytest
 
-from surtitle.pipeline.flicker import MAX_ERASURE, Wording, common_prefix, units, without_end_marks
+from surtitle.pipeline.captions.budget import (
+    MAX_ERASURE,
+    Wording,
+    common_prefix,
+    units,
+    without_end_marks,
+)
 
 
 def test_units_are_words_and_marks_and_join_to_the_text() -> None:

@@ -1,4 +1,4 @@
-from surtitle.pipeline.caption_track import CaptionTrack, SourceTrack
+from surtitle.pipeline.captions.track import CaptionTrack, SourceTrack
 from surtitle.pipeline.events import SourceSegment, Word
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from surtitle.pipeline.audio import to_s16
+from surtitle.pipeline.audio.pcm import to_s16
+from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.cli import main
 from surtitle.pipeline.commands.live import _Speaker
 from surtitle.pipeline.events import AudioChunk
-from surtitle.pipeline.sources.file import read_audio
 
 SAMPLE = Path(__file__).parents[3] / "samples" / "harbor.flac"
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from surtitle.pipeline.audio import to_s16
+from surtitle.pipeline.audio.pcm import to_s16
+from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.cli import main
 from surtitle.pipeline.commands.publish import read_paced, start_message
 from surtitle.pipeline.config import LiveConfig
-from surtitle.pipeline.glossary import read_terms
-from surtitle.pipeline.sources.file import read_audio
+from surtitle.pipeline.text.glossary import read_terms
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "samples" / "harbor.flac"

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from surtitle.pipeline import asr
-from surtitle.pipeline.asr import open_recognizer
 from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
+from surtitle.pipeline.recognizers import choice as asr
 from surtitle.pipeline.recognizers import whisper, whisper_weights
+from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recognizers.whisper_weights import (
     FILES,
     NEEDED_FILES,
@@ -236,5 +236,6 @@ def test_a_name_that_is_no_model_is_refused_even_by_auto(hub: Hub, model: str):
 
 def test_importing_it_imports_no_recognizer():
     slow = ("faster_whisper", "ctranslate2", "pocketsphinx", "huggingface_hub", "onnxruntime")
-    code = f"import sys, surtitle.pipeline.asr; sys.exit(any(m in sys.modules for m in {slow}))"
+    module = "surtitle.pipeline.recognizers.choice"
+    code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in {slow}))"
     subprocess.run([sys.executable, "-c", code], check=True)

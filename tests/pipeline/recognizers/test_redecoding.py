@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ, to_ms
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_ms
+from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.config import VadConfig
 from surtitle.pipeline.events import AudioChunk, Hypothesis, Samples, Utterance, Word
-from surtitle.pipeline.recognizers.whisper_stream import STEP_MS, TRIM_MS, WhisperStream
-from surtitle.pipeline.sources.file import read_audio
-from surtitle.pipeline.vad import Vad
+from surtitle.pipeline.recognizers.redecoding import STEP_MS, TRIM_MS, WhisperStream
+from surtitle.pipeline.recognizers.vad import Vad
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 VAD = VadConfig(min_silence_ms=500, speech_pad_ms=200, max_utterance_ms=15_000)

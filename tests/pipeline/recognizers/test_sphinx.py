@@ -10,7 +10,8 @@ import jiwer
 import numpy as np
 import pytest
 
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.config import VadConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import AudioChunk, Hypothesis, Samples, Utterance, Word
@@ -19,8 +20,7 @@ from surtitle.pipeline.recognizers.sphinx import (
     SphinxStream,
     words_from_segments,
 )
-from surtitle.pipeline.sources.file import read_audio
-from surtitle.pipeline.vad import Vad
+from surtitle.pipeline.recognizers.vad import Vad
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 CHUNK_SAMPLES = SAMPLE_RATE_HZ // 10

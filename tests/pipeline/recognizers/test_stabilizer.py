@@ -7,7 +7,7 @@ import random
 import pytest
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.stabilizer import Stabilizer
+from surtitle.pipeline.recognizers.stabilizer import Stabilizer
 
 WORD_MS = 300
 

@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 from faster_whisper.vad import get_vad_model
 
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
 from surtitle.pipeline.config import VadConfig
 from surtitle.pipeline.events import AudioChunk, Utterance
-from surtitle.pipeline.vad import WINDOW_MS, WINDOW_SAMPLES, Cutter, Silero, Vad, in_windows
+from surtitle.pipeline.recognizers.vad import (
+    WINDOW_MS,
+    WINDOW_SAMPLES,
+    Cutter,
+    Silero,
+    Vad,
+    in_windows,
+)
 
 CONFIG = VadConfig(
     min_silence_ms=4 * WINDOW_MS, speech_pad_ms=2 * WINDOW_MS, min_speech_ms=2 * WINDOW_MS
@@ -232,7 +239,7 @@ def test_memory_is_bounded_in_endless_speech():
 
 def test_importing_it_imports_nothing_slow():
     code = (
-        "import sys, surtitle.pipeline.vad; "
+        "import sys, surtitle.pipeline.recognizers.vad; "
         "sys.exit(any(m in sys.modules for m in ('onnxruntime', 'faster_whisper', 'av')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

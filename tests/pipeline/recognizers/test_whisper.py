@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from ctranslate2 import get_cuda_device_count
 
-from surtitle.pipeline.asr import open_recognizer
-from surtitle.pipeline.audio import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import AudioChunk, Utterance, Word
+from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recognizers.whisper import WhisperRecognizer, words_from_segments
-from surtitle.pipeline.sources.file import read_audio
 
 HARBOR = Path(__file__).parents[3] / "samples" / "harbor.flac"
 STUB = Path(__file__).parents[4] / "shared" / "models" / "whisper-stub-random-int8"

@@ -21,8 +21,8 @@ from websockets.typing import Origin, Subprotocol
 from surtitle.pipeline.config import ServerConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import AudioChunk, Hypothesis, Word
-from surtitle.pipeline.serving.server import CaptionServer, open_server
-from surtitle.pipeline.serving.store import Store
+from surtitle.pipeline.server.app import CaptionServer, open_server
+from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 
 WORD_MS = 300

@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.config import ServerConfig, Tokens
 from surtitle.pipeline.errors import SurtitleError
-from surtitle.pipeline.serving.server import PAGES, listen, open_server
-from surtitle.pipeline.serving.store import Store
+from surtitle.pipeline.server.app import PAGES, listen, open_server
+from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 
 from .scripted import ScriptedRecognizer, Served, read, read_until, serve, speak

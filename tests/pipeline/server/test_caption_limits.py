@@ -13,18 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from surtitle.pipeline.config import Tokens
 from surtitle.pipeline.events import Caption
 
-from .scripted import (
-    RATE_HZ,
-    START,
-    Served,
-    ask,
-    finals,
-    read,
-    read_until,
-    refused,
-    serve,
-    speak,
-)
+from .scripted import RATE_HZ, START, Served, ask, finals, read, read_until, refused, serve, speak
 
 FINAL = "The harbor opens at six and the ferries leave soon."
 TOKENS = Tokens("publish-publish-publish", "view-view-view-view")

@@ -135,7 +135,7 @@ def test_flush_ends_the_segment(tmp_path: Path) -> None:
 
 
 def test_a_status_comes_each_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("surtitle.pipeline.serving.rooms.STATUS_S", 0.02)
+    monkeypatch.setattr("surtitle.pipeline.server.rooms.STATUS_S", 0.02)
 
     async def scenario(served: Served) -> None:
         publisher, _ = await served.publish()

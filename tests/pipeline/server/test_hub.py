@@ -10,8 +10,8 @@ import pytest
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.protocols.captions import ViewRequest
-from surtitle.pipeline.serving import hub as hub_module
-from surtitle.pipeline.serving.hub import (
+from surtitle.pipeline.server import hub as hub_module
+from surtitle.pipeline.server.hub import (
     HELD_MESSAGES,
     OUTBOX_MESSAGES,
     SNAPSHOT_SEGMENTS,

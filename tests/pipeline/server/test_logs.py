@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from surtitle.pipeline.serving.logs import JsonFormatter, PlainFormatter
+from surtitle.pipeline.server.logs import JsonFormatter, PlainFormatter
 
 
 def record(*, fails: bool = False) -> logging.LogRecord:

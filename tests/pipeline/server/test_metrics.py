@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from surtitle.pipeline.serving.metrics import Metrics
+from surtitle.pipeline.server.metrics import Metrics
 
 
 def test_what_was_counted_is_told() -> None:

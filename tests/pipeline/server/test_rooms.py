@@ -14,11 +14,11 @@ import pytest
 from surtitle.pipeline.config import LiveConfig, ServerConfig
 from surtitle.pipeline.errors import RefusedError
 from surtitle.pipeline.protocols.captions import ViewRequest
-from surtitle.pipeline.serving.metrics import Metrics
-from surtitle.pipeline.serving.rooms import Rooms
-from surtitle.pipeline.serving.store import Store
-from surtitle.pipeline.translation_loop import TranslationLoop
+from surtitle.pipeline.server.metrics import Metrics
+from surtitle.pipeline.server.rooms import Rooms
+from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
+from surtitle.pipeline.translators.queue import TranslationLoop
 
 from .scripted import RATE_HZ, WORD_PCM, ScriptedRecognizer
 

@@ -14,7 +14,7 @@ import pytest
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import StoreError
 from surtitle.pipeline.events import Caption
-from surtitle.pipeline.serving.store import Store, default_store
+from surtitle.pipeline.server.store import Store, default_store
 
 CONFIG = LiveConfig("en", ("es", "de"))
 

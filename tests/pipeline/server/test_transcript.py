@@ -7,8 +7,8 @@ import pytest
 
 from surtitle.pipeline.errors import RefusedError
 from surtitle.pipeline.events import Caption
-from surtitle.pipeline.serving.store import StoredSession
-from surtitle.pipeline.serving.transcript import (
+from surtitle.pipeline.server.store import StoredSession
+from surtitle.pipeline.server.transcript import (
     TRANSCRIPT_FORMATS,
     TranscriptFormat,
     parse_format,

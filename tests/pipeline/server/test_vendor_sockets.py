@@ -25,8 +25,8 @@ from surtitle.pipeline.client import Server, watch
 from surtitle.pipeline.config import ServerConfig, Tokens
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import AudioChunk, Hypothesis, Word
-from surtitle.pipeline.serving.server import listen, open_server
-from surtitle.pipeline.serving.store import Store
+from surtitle.pipeline.server.app import listen, open_server
+from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 
 # The SDK asks websockets for names that it deprecates.

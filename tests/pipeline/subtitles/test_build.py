@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from surtitle.pipeline.cues import Cue, check
 from surtitle.pipeline.events import SourceSegment, Word
-from surtitle.pipeline.subtitle_rules import SubtitleRules, language_rules
-from surtitle.pipeline.subtitles import bilingual_cues, source_cues, translated_cues
+from surtitle.pipeline.subtitles.build import bilingual_cues, source_cues, translated_cues
+from surtitle.pipeline.subtitles.check import SubtitleRules, check
+from surtitle.pipeline.subtitles.cues import Cue
+from surtitle.pipeline.text.languages import language_rules
 
 RULES = SubtitleRules()
 LONG = "I go out in a small boat, in the dark, in the rain, and I climb nine meters up the side."

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from surtitle.pipeline.cues import Cue, TextBlock, Violation, check
-from surtitle.pipeline.subtitle_rules import SubtitleRules
+from surtitle.pipeline.subtitles.check import SubtitleRules, Violation, check
+from surtitle.pipeline.subtitles.cues import Cue, TextBlock
 
 
 def cue(start_ms: int, end_ms: int, *lines: str, language: str = "en") -> Cue:

@@ -12,9 +12,9 @@ import pysubs2
 import pytest
 
 from surtitle.pipeline.config import SUBTITLE_FORMATS, SubtitleFormat
-from surtitle.pipeline.cues import Cue, TextBlock
 from surtitle.pipeline.errors import OutputError
-from surtitle.pipeline.sinks.subtitle_file import MAX_ASS_MS, subtitle_text, write_subtitles
+from surtitle.pipeline.subtitles.cues import Cue, TextBlock
+from surtitle.pipeline.subtitles.files import MAX_ASS_MS, subtitle_text, write_subtitles
 
 HOSTILE = [
     "a & b &amp; c < d > e",

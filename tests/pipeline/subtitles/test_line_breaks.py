@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from surtitle.pipeline.line_breaks import fewest_pieces, line_breaks, split
-from surtitle.pipeline.subtitle_rules import LANGUAGES, language_rules
-from surtitle.pipeline.tokens import count_chars, join, tokenize
+from surtitle.pipeline.subtitles.line_breaks import fewest_pieces, line_breaks, split
+from surtitle.pipeline.text.languages import LANGUAGES, language_rules
+from surtitle.pipeline.text.tokens import count_chars, join, tokenize
 
 
 @pytest.mark.parametrize(

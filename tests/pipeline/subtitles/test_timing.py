@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from surtitle.pipeline.cue_timing import time_cues
-from surtitle.pipeline.cues import Cue, TextBlock
-from surtitle.pipeline.subtitle_rules import SubtitleRules
+from surtitle.pipeline.subtitles.check import SubtitleRules
+from surtitle.pipeline.subtitles.cues import Cue, TextBlock
+from surtitle.pipeline.subtitles.timing import time_cues
 
 RULES = SubtitleRules()
 

@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from surtitle.pipeline.cues import Cue, TextBlock
-from surtitle.pipeline.sinks.subtitle_file import subtitle_text
+from surtitle.pipeline.subtitles.cues import Cue, TextBlock
+from surtitle.pipeline.subtitles.files import subtitle_text
 
 TT = "{http://www.w3.org/ns/ttml}"
 TTP = "{http://www.w3.org/ns/ttml#parameter}"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from surtitle.pipeline.clauses import (
+from surtitle.pipeline.text.clauses import (
     AFTER_SENTENCE,
     AFTER_STRONG_MARK,
     AFTER_WEAK_MARK,
@@ -14,7 +14,7 @@ from surtitle.pipeline.clauses import (
     binds,
     cut_cost,
 )
-from surtitle.pipeline.subtitle_rules import language_rules
+from surtitle.pipeline.text.languages import language_rules
 
 
 @pytest.mark.parametrize(

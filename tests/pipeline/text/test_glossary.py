@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from surtitle.pipeline.config import ANY_LANGUAGE, Term
-from surtitle.pipeline.glossary import contains, parse_terms, read_terms, required
+from surtitle.pipeline.text.glossary import contains, parse_terms, read_terms, required
 
-TERMS = json.loads((Path(__file__).parents[1] / "terms.json").read_text(encoding="utf-8"))
+TERMS = json.loads((Path(__file__).parents[2] / "terms.json").read_text(encoding="utf-8"))
 FILE = """
 # names
 Tatiana

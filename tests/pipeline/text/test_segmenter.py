@@ -6,7 +6,7 @@ import pytest
 
 from surtitle.pipeline.config import SegmenterConfig
 from surtitle.pipeline.events import SourceSegment, Word
-from surtitle.pipeline.segmenter import Segmenter
+from surtitle.pipeline.text.segmenter import Segmenter
 
 
 def speak(text: str, *, word_ms: int = 200) -> list[Word]:

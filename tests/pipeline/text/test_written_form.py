@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from surtitle.pipeline.events import SourceSegment, Word
-from surtitle.pipeline.written_form import written_form
+from surtitle.pipeline.text.written_form import written_form
 
 
 def raw(text: str, start_ms: int = 0) -> SourceSegment:

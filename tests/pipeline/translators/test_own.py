@@ -6,7 +6,7 @@ from surtitle.model.installed import EMBEDDED
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.translators import open_translator, translate
-from surtitle.pipeline.translators.diffusion import DiffusionTranslator
+from surtitle.pipeline.translators.own import DiffusionTranslator
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from surtitle.pipeline.caption_track import CaptionTrack
+from surtitle.pipeline.captions.track import CaptionTrack
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import Caption, SourceSegment, TranslationRequest, Word
-from surtitle.pipeline.scheduler import Job
-from surtitle.pipeline.translation_loop import TranslationLoop
+from surtitle.pipeline.translators.queue import TranslationLoop
+from surtitle.pipeline.translators.scheduler import Job
 
 
 class Slow:

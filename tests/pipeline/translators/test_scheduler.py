@@ -1,6 +1,6 @@
-from surtitle.pipeline.caption_track import CaptionTrack
+from surtitle.pipeline.captions.track import CaptionTrack
 from surtitle.pipeline.events import Caption, SourceSegment, Word
-from surtitle.pipeline.scheduler import Job, Scheduler
+from surtitle.pipeline.translators.scheduler import Job, Scheduler
 
 SPANISH = CaptionTrack("en", "es", "fresh")
 

@@ -1,0 +1,1 @@
+"""What a reader sees live, and may be taken back (pure)."""

@@ -1,0 +1,1 @@
+"""What a text is: languages, clauses, segments, tokens, terms (pure)."""
