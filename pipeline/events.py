@@ -5,7 +5,7 @@ Media time is integer milliseconds from the start of the source; audio is 16 kHz
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +32,24 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A recognized word. `text` carries no surrounding space; punctuation stays attached to it."""
+    """A recognized word. `text` carries no surrounding space; punctuation stays attached to it.
+
+    `is_estimated`: its times were not measured, but are its share of the time of a longer stretch.
+    `is_joined`: no space stands between it and the word before it, as in Japanese.
+    """
 
     text: str
     start_ms: int
     end_ms: int
     confidence: float
+    is_estimated: bool = False
+    is_joined: bool = False
+
+
+def joined_text(words: Sequence[Word]) -> str:
+    """What the words are as a text."""
+    parts = (word.text if word.is_joined else f" {word.text}" for word in words)
+    return "".join(parts).lstrip(" ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ class SourceSegment:
 
     @property
     def text(self) -> str:
-        return " ".join(word.text for word in self.words)
+        return joined_text(self.words)
 
     @property
     def start_ms(self) -> int:
@@ -88,6 +100,7 @@ class TranslationRequest:
     the new one starts; `pinned` is the beginning that it must keep, word for word. The translation
     must contain each of the `required` expressions, from the glossary. Revisions of one segment
     have the same `key`: a translator may keep what it has computed of their common beginning.
+    `is_written`: the text is cased and punctuated, not raw words of a recognizer.
     """
 
     text: str
@@ -97,11 +110,16 @@ class TranslationRequest:
     pinned: str = ""
     required: tuple[str, ...] = ()
     key: Hashable | None = None
+    is_written: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A text in one language, ready to show. Replaces an older one by (segment_id, language)."""
+    """A text in one language, ready to show. Replaces an older one by (segment_id, language).
+
+    `is_source`: it is in the language that is spoken; then `words` are those of `text`, with their
+    times. A translation has none.
+    """
 
     segment_id: int
     revision: int
@@ -110,3 +128,43 @@ class Caption:
     start_ms: int
     end_ms: int
     is_final: bool
+    is_source: bool = False
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How well a session keeps up, once a second.
+
+    `lag_ms`: how far the newest caption is behind the audio received; `heard_ms` is how much of
+    that the recognizer has heard. `queued` translations wait; `dropped_drafts` were replaced by
+    newer ones while they waited; `term_hits` terms of the glossary stand in final captions.
+    `notice` says in a sentence what is wrong now, for people; it is empty when all is well.
+    """
+
+    lag_ms: int
+    queued: int
+    dropped_drafts: int
+    heard_ms: int
+    term_hits: int
+    viewers: int = 0
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session is over as it should be; nothing of it follows."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A session is over before its time; nothing of it follows. `message` is for people."""
+
+    session_id: str
+    code: str
+    message: str
+
+
+SessionEvent = Caption | Status | Ended | Failed

@@ -152,7 +152,9 @@ def encode_snapshot(
 
 
 def encode_caption(sequence: int, caption: Caption) -> str:
-    return _encode("caption", sequence=sequence, **asdict(caption))
+    fields = asdict(caption)
+    del fields["words"]
+    return _encode("caption", sequence=sequence, **fields)
 
 
 def encode_status(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import accumulate, pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..errors import RefusedError
 from ..events import Caption, SourceSegment, Word
@@ -69,7 +69,7 @@ def transcript(
     match transcript_format:
         case "json":
             return json.dumps(
-                {**asdict(session), "captions": [asdict(caption) for caption in shown]},
+                {**asdict(session), "captions": [_fields(caption) for caption in shown]},
                 ensure_ascii=False,
                 indent=1,
             )
@@ -77,6 +77,12 @@ def transcript(
             return _plain_text(shown, languages)
         case "srt" | "vtt" | "ttml":
             return subtitle_text(_cues(session, captions, languages), transcript_format)
+
+
+def _fields(caption: Caption) -> dict[str, Any]:
+    fields = asdict(caption)
+    del fields["words"], fields["is_source"]
+    return fields
 
 
 def _plain_text(captions: Sequence[Caption], languages: tuple[str, ...]) -> str:

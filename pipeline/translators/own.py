@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -144,10 +144,22 @@ def _pieces(request: TranslationRequest) -> list[Request]:
     """The sentences of a text, long ones cut as long speech is; a live segment is one already, and
     so is what must hold an expression."""
     if request.key is not None or request.required:
-        return [Request(*astuple(request))]
+        return [_plain(request)]
     words = [Word(text, 0, 0, 1.0) for text in request.text.split()]
     limits = SegmenterConfig(max_words=MAX_WORDS)
     segmenter = Segmenter(limits, request.source, is_written=True)
     segments = [*segmenter.push(words), *segmenter.flush()]
     parts = [replace(request, text=segment.text) for segment in segments]
-    return [Request(*astuple(part)) for part in parts]
+    return [_plain(part) for part in parts]
+
+
+def _plain(request: TranslationRequest) -> Request:
+    return Request(
+        request.text,
+        request.source,
+        request.target,
+        request.draft,
+        request.pinned,
+        request.required,
+        request.key,
+    )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from surtitle.pipeline.audio.microphone import Microphone, list_devices
 from surtitle.pipeline.audio import microphone
+from surtitle.pipeline.audio.microphone import Microphone, list_devices
 from surtitle.pipeline.errors import DeviceError
 
 
