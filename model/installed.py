@@ -12,7 +12,7 @@ from typing import Any, cast
 from safetensors import SafetensorError, safe_open
 
 from .errors import CheckpointError
-from .tokenizer import Direction, TranslationTokenizer
+from .network.tokenizer import Direction, TranslationTokenizer
 
 EMBEDDED = Path(__file__).parent / "embedded"
 SHIPPED = {"embedded": EMBEDDED, "embedded-many": EMBEDDED.with_name("embedded_many")}

@@ -14,18 +14,18 @@ from torch import Tensor
 
 from ..kernels import int8
 from ..kernels.canvas_step import FREE
-from .beam_search import decode
-from .canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
-from .causal_layers import CausalLayers
-from .config import SamplerConfig
-from .denoiser import Denoiser
-from .denoising_step import StepOptions
-from .engine import CanvasRequest, Engine, EngineLimits
-from .examples import pad
-from .reading import Reading, VerifierLayers, read, readings_back
-from .stand_ins import Disguise, stand_ins
-from .tokenizer import TranslationTokenizer
-from .verifier import Reader
+from .engine.canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
+from .engine.engine import CanvasRequest, Engine, EngineLimits
+from .engine.step import StepOptions
+from .lexicons.stand_ins import Disguise, stand_ins
+from .network.batches import pad
+from .network.config import SamplerConfig
+from .network.denoiser import Denoiser
+from .network.tokenizer import TranslationTokenizer
+from .verifier.beam_search import decode
+from .verifier.causal_layers import CausalLayers
+from .verifier.loading import Reader
+from .verifier.reading import Reading, VerifierLayers, read, readings_back
 
 # Both cost a few tenths of chrF at most (docs/engine.md).
 ON_CPU = StepOptions(int8=int8.is_supported(), top_tokens=8)

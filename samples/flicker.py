@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 from sacrebleu.metrics.chrf import CHRF
 
-from surtitle.model.config import load_sampler_config
 from surtitle.model.installed import find_model
-from surtitle.model.spelling import spoken
-from surtitle.model.tokenizer import TranslationTokenizer
+from surtitle.model.network.config import load_sampler_config
+from surtitle.model.network.spelling import spoken
+from surtitle.model.network.tokenizer import TranslationTokenizer
+from surtitle.model.network.weights import load_model
 from surtitle.model.translation import Request, Translations
-from surtitle.model.verifier import load_reader, load_verifier
-from surtitle.model.weights import load_model
+from surtitle.model.verifier.loading import load_reader, load_verifier
 from surtitle.pipeline.captions.budget import common_prefix, units
 from surtitle.pipeline.captions.track import CaptionTrack
 from surtitle.pipeline.config import CaptionMode

@@ -26,7 +26,9 @@ def test_wheel_installs_and_runs(tmp_path: Path) -> None:
     (Path(site) / "libraries.pth").write_text(f"{libraries}\n")
     command = Path(site) / "bin" / "surtitle"
     assert run(python, command, "--version").startswith("surtitle ")
-    where = run(python, "-c", "import surtitle.model.canvas as m; print(m.__file__)", cwd=tmp_path)
+    where = run(
+        python, "-c", "import surtitle.model.engine.canvas as m; print(m.__file__)", cwd=tmp_path
+    )
     assert where.startswith(site)
     for kept in (
         "model/embedded/model.safetensors",

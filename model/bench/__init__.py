@@ -20,7 +20,7 @@ import torch
 from ...kernels.bench import main as time_kernels
 from ...kernels.bench.contest import Host
 from ...kernels.bench.measure import measure_ceilings
-from ..denoising_step import StepOptions
+from ..engine.step import StepOptions
 from ..errors import CheckpointError
 from ..installed import find_model
 from .engine import CASES

@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ..spelling import spoken
-from ..tokenizer import Direction
+from ..network.spelling import spoken
+from ..network.tokenizer import Direction
 from ..translation import contains
 
 KINDS = "name", "number", "date", "time"

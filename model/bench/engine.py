@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from ..engine import CanvasRequest
+from ..engine.engine import CanvasRequest
 from .layer import SHAPES, layer
 from .setup import Line, Setup
 

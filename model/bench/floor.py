@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...kernels.bench.contest import Work
 from ...kernels.bench.measure import Ceilings
-from ..config import FULL, ModelConfig
+from ..network.config import FULL, ModelConfig
 
 
 def layer_work(

@@ -10,9 +10,9 @@ import torch
 from ...kernels.bench.contest import Case, Contestant, Host, Run, compiled, ours
 from ...kernels.bench.measure import measure
 from ...kernels.ragged_attention import Sequences
-from ..config import FULL, SLIDING
-from ..flat_layers import FlatBatch, FlatLayers
-from ..kv_arena import KVArena
+from ..engine.arena import KVArena
+from ..engine.layers import FlatBatch, FlatLayers
+from ..network.config import FULL, SLIDING
 from .floor import layer_work
 from .setup import Line, Setup
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from ..config import FULL, SLIDING, ModelConfig
-from ..denoiser import Denoiser
-from ..weights import load_model
+from ..network.config import FULL, SLIDING, ModelConfig
+from ..network.denoiser import Denoiser
+from ..network.weights import load_model
 
 CONFIGS = {
     "diffusiongemma-26b-a4b": ModelConfig(),

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import torch
 
-from .. import beam_search
-from ..canvas import MAX_CANVAS
-from ..causal_layers import CausalLayers
-from ..config import load_sampler_config
+from ..engine.canvas import MAX_CANVAS
 from ..errors import PeerError
-from ..tokenizer import Direction, TranslationTokenizer
+from ..network.config import load_sampler_config
+from ..network.tokenizer import Direction, TranslationTokenizer
+from ..network.weights import load_model
 from ..translation import ON_CPU, VERIFIER_BEAMS, Request, Translations
-from ..verifier import load_reader, load_verifier
-from ..weights import load_model
+from ..verifier import beam_search
+from ..verifier.causal_layers import CausalLayers
+from ..verifier.loading import load_reader, load_verifier
 
 _ISO_639_3 = dict(de="deu", en="eng", es="spa", fr="fra", it="ita", pt="por", ja="jpn", zh="zho")
 

@@ -18,15 +18,16 @@ from typing import TypeVar, cast
 
 import torch
 
-from ..corpus import Pair, read_dev_sets
 from ..errors import CheckpointError, PeerError, TrainingError
-from ..evaluation import LanguageCheck, Scores, evaluate
 from ..installed import find_model, inspect
-from ..latency import measure_latency, processor, timed_sentences
-from ..spelling import spoken
-from ..tokenizer import Direction
+from ..network.batches import Pair
+from ..network.spelling import spoken
+from ..network.tokenizer import Direction
+from ..training.corpus import read_dev_sets
 from ..training.settings import names, parse_directions
 from .checks import KINDS, Check, read_checks
+from .evaluation import LanguageCheck, Scores, evaluate
+from .latency import measure_latency, processor, timed_sentences
 from .peers import Contestant, contestants
 from .report import report
 

@@ -8,11 +8,11 @@ from typing import cast
 import torch
 
 from ...kernels.bench.measure import Ceilings
-from ..config import SamplerConfig
-from ..denoiser import Denoiser
-from ..denoising_step import StepOptions
-from ..engine import Engine, EngineLimits
-from ..step_layout import BUCKETS
+from ..engine.engine import Engine, EngineLimits
+from ..engine.layout import BUCKETS
+from ..engine.step import StepOptions
+from ..network.config import SamplerConfig
+from ..network.denoiser import Denoiser
 from .floor import step_floor_ms
 from .transformers_peer import TransformersPeer
 

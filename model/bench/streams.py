@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..config import SamplerConfig
-from ..engine import CanvasRequest, Engine, EngineLimits
+from ..engine.engine import CanvasRequest, Engine, EngineLimits
+from ..network.config import SamplerConfig
 from .setup import NEVER_SETTLED, Setup
 
 LIMITS_MS = (300, 500, 1000)

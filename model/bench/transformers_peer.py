@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..config import ModelConfig
-from ..denoiser import Denoiser
-from ..weights import checkpoint_key
+from ..network.config import ModelConfig
+from ..network.denoiser import Denoiser
+from ..network.weights import checkpoint_key
 
 
 class TransformersPeer:

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import torch
 
-from ..config import SamplerConfig, load_sampler_config, save_sampler_config
-from ..corpus import Corpus, Pair
-from ..denoiser import Denoiser
-from ..evaluation import Scores, evaluate
-from ..latency import Latency, measure_latency, processor, timed_sentences
-from ..spelling import spoken
-from ..tokenizer import Direction, TranslationTokenizer
+from ..bench.evaluation import Scores, evaluate
+from ..bench.latency import Latency, measure_latency, processor, timed_sentences
+from ..network.batches import Pair
+from ..network.config import SamplerConfig, load_sampler_config, save_sampler_config
+from ..network.denoiser import Denoiser
+from ..network.spelling import spoken
+from ..network.tokenizer import Direction, TranslationTokenizer
+from ..network.weights import load_model, save_model
 from ..translation import Request, Translations
-from ..verifier import FOLDER, load_reader, load_verifier
-from ..weights import load_model, save_model
+from ..verifier.loading import FOLDER, load_reader, load_verifier
+from .corpus import Corpus
 from .curve import learning_curve
 from .display import Display
 from .settings import Settings, names

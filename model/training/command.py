@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError, TrainingError
 from ..installed import find_model
-from ..tokenizer import Direction, TranslationTokenizer
+from ..network.tokenizer import Direction, TranslationTokenizer
 from .display import Display
 from .settings import STAGES, Settings, languages, names, parse_directions, parse_oversample
 from .stages import run

@@ -19,13 +19,14 @@ from typing import Any
 
 import torch
 
-from ..allocation import keep_freed_memory
-from ..corpus import Corpus, Pair, read_monolingual
-from ..denoiser import Denoiser
-from ..distillation import Unit, distill, units
-from ..spelling import spoken
-from ..tokenizer import Direction, TranslationTokenizer
+from ..engine.allocation import keep_freed_memory
+from ..network.batches import Pair
+from ..network.denoiser import Denoiser
+from ..network.spelling import spoken
+from ..network.tokenizer import Direction, TranslationTokenizer
+from .corpus import Corpus, read_monolingual
 from .display import Display
+from .distillation import Unit, distill, units
 from .loop import one_thread
 from .settings import Settings
 

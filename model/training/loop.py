@@ -18,14 +18,14 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from .. import head_loss, muon
-from ..allocation import keep_freed_memory
-from ..corpus import Pair
-from ..denoiser import Denoiser, Layer
-from ..examples import endless
-from ..losses import autoregressive_loss, diffusion_loss
-from ..tokenizer import TranslationTokenizer
+from ..engine.allocation import keep_freed_memory
+from ..network.batches import Pair
+from ..network.denoiser import Denoiser, Layer
+from ..network.tokenizer import TranslationTokenizer
+from . import head_loss, muon
 from .display import Display
+from .examples import endless
+from .losses import autoregressive_loss, diffusion_loss
 from .settings import Settings
 from .validation import Point, Validator, save, validations_without_gain
 

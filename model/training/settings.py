@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..tokenizer import Direction
-from ..verifier import FOLDER as VERIFIER
+from ..network.tokenizer import Direction
+from ..verifier.loading import FOLDER as VERIFIER
 
 STAGES = ("autoregressive", "distill", "diffusion", "export")
 # Of the training time. Most of what people read is written by the first stage's model.

@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..config import (
+from ..errors import TrainingError
+from ..network.batches import MAX_TOKENS, Pair, examples
+from ..network.config import (
     FULL,
     SLIDING,
     ModelConfig,
@@ -20,15 +22,13 @@ from ..config import (
     save_config,
     save_sampler_config,
 )
-from ..corpus import Corpus, Pair, oversampled, read_folder, read_own
-from ..denoiser import Denoiser
-from ..errors import TrainingError
-from ..examples import MAX_TOKENS, examples
-from ..spelling import spoken
-from ..tokenizer import TranslationTokenizer, train_tokenizer
-from ..verifier import load_verifier
-from ..weights import load_model
+from ..network.denoiser import Denoiser
+from ..network.spelling import spoken
+from ..network.tokenizer import TranslationTokenizer, train_tokenizer
+from ..network.weights import load_model
+from ..verifier.loading import load_verifier
 from .card import export
+from .corpus import Corpus, oversampled, read_folder, read_own
 from .display import Display
 from .distill import read_distilled, run_distill
 from .loop import Work, train

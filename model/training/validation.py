@@ -10,17 +10,16 @@ from pathlib import Path
 
 import torch
 
-from ..config import ModelConfig, SamplerConfig
-from ..corpus import Pair
-from ..denoiser import Denoiser
-from ..distillation import translate_greedily
+from ..bench.evaluation import corpus_chrf
 from ..errors import TrainingError
-from ..evaluation import corpus_chrf
-from ..examples import MAX_TOKENS, batches, examples
-from ..losses import autoregressive_loss, diffusion_loss
-from ..spelling import spoken
-from ..tokenizer import Direction, TranslationTokenizer
+from ..network.batches import MAX_TOKENS, Pair, batches, examples
+from ..network.config import ModelConfig, SamplerConfig
+from ..network.denoiser import Denoiser
+from ..network.spelling import spoken
+from ..network.tokenizer import Direction, TranslationTokenizer
 from ..translation import Request, Translations
+from .distillation import translate_greedily
+from .losses import autoregressive_loss, diffusion_loss
 
 MAX_PAIRS = 200
 CURVE = "curve.jsonl"

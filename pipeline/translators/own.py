@@ -9,14 +9,14 @@ from pathlib import Path
 
 import torch
 
-from ...model.config import load_sampler_config
-from ...model.engine import EngineLimits
+from ...model.engine.engine import EngineLimits
 from ...model.errors import CheckpointError
 from ...model.installed import SHIPPED, find_model, model_folders, models_for
-from ...model.tokenizer import TranslationTokenizer
+from ...model.network.config import load_sampler_config
+from ...model.network.tokenizer import TranslationTokenizer
+from ...model.network.weights import load_model
 from ...model.translation import Request, Translations
-from ...model.verifier import load_reader, load_verifier
-from ...model.weights import load_model
+from ...model.verifier.loading import load_reader, load_verifier
 from ..config import SegmenterConfig
 from ..errors import TranslatorError
 from ..events import TranslationRequest, Word

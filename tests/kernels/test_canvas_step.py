@@ -73,8 +73,9 @@ def test_pinned_positions_are_forced_and_do_not_count() -> None:
 
 def test_it_agrees_with_the_sampler() -> None:
     """The sampler has the same rules with a history instead of a count."""
-    from surtitle.model.config import SamplerConfig
-    from surtitle.model.sampler import EntropyBoundSampler
+    from surtitle.model.network.config import SamplerConfig
+
+    from ..model.plain_sampler import EntropyBoundSampler
 
     config = SamplerConfig(
         max_denoising_steps=12, t_min=1.0, t_max=1.0, entropy_bound=2.0,

@@ -21,7 +21,7 @@ def operands(tokens: int, heads: Heads, dtype: Any = torch.float32) -> Any:
 
 @pytest.mark.parametrize("heads", [SLIDING, FULL])
 def test_it_is_what_the_model_computes(heads: Heads) -> None:
-    from surtitle.model.layers import RMSNorm, rotate
+    from surtitle.model.network.layers import RMSNorm, rotate
 
     qkv, q_weight, k_weight, angles, _, eps = operands(7, heads)
     split = qkv.view(1, 7, -1, heads.size)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from surtitle.kernels.rms_norms import rms_norms
-from surtitle.model.layers import RMSNorm
+from surtitle.model.network.layers import RMSNorm
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -9,12 +9,13 @@ import torch
 
 from surtitle.kernels.dispatch import forced
 from surtitle.model.bench.models import CONFIGS
-from surtitle.model.config import SamplerConfig
-from surtitle.model.denoiser import Denoiser
-from surtitle.model.denoising_step import RowStates, StepOptions
-from surtitle.model.engine import CanvasRequest, Engine, EngineLimits
-from surtitle.model.generation import generate
-from surtitle.model.sampler import EntropyBoundSampler
+from surtitle.model.engine.engine import CanvasRequest, Engine, EngineLimits
+from surtitle.model.engine.step import RowStates, StepOptions
+from surtitle.model.network.config import SamplerConfig
+from surtitle.model.network.denoiser import Denoiser
+
+from ..model.plain_generation import generate
+from ..model.plain_sampler import EntropyBoundSampler
 
 VOCABULARY, CANVAS = 512, 16
 pytestmark = pytest.mark.slow

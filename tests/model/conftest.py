@@ -15,9 +15,9 @@ from transformers import (
 )
 from transformers.models.gemma4.configuration_gemma4 import Gemma4VisionConfig
 
-from surtitle.model.config import FULL, SLIDING
-from surtitle.model.denoiser import Denoiser
-from surtitle.model.weights import load_model
+from surtitle.model.network.config import FULL, SLIDING
+from surtitle.model.network.denoiser import Denoiser
+from surtitle.model.network.weights import load_model
 
 with (
     warnings.catch_warnings()

@@ -8,20 +8,22 @@ from typing import Any
 import pytest
 import torch
 
-import surtitle.model.reading as reading
 import surtitle.model.translation as translation
-import surtitle.model.verifier as verifier_module
-from surtitle.model.beam_search import decode
-from surtitle.model.causal_layers import CausalLayers
-from surtitle.model.config import load_sampler_config
-from surtitle.model.denoiser import Denoiser
-from surtitle.model.denoising_step import StepOptions
-from surtitle.model.engine import CanvasRequest, Engine
+import surtitle.model.verifier.likelihood as likelihood
+import surtitle.model.verifier.loading as loading
+import surtitle.model.verifier.reading as reading
+from surtitle.model.engine.engine import CanvasRequest, Engine
+from surtitle.model.engine.step import StepOptions
 from surtitle.model.errors import CheckpointError
-from surtitle.model.tokenizer import Direction, TranslationTokenizer
+from surtitle.model.network.config import load_sampler_config
+from surtitle.model.network.denoiser import Denoiser
+from surtitle.model.network.tokenizer import Direction, TranslationTokenizer
+from surtitle.model.network.weights import load_model
 from surtitle.model.translation import Answer, Request, Translations, _Candidate
-from surtitle.model.verifier import Reader, load_reader, load_verifier, log_probabilities
-from surtitle.model.weights import load_model
+from surtitle.model.verifier.beam_search import decode
+from surtitle.model.verifier.causal_layers import CausalLayers
+from surtitle.model.verifier.likelihood import log_probabilities
+from surtitle.model.verifier.loading import Reader, load_reader, load_verifier
 
 EMBEDDED = Path(translation.__file__).parent / "embedded"
 BOTH = [("en", "es"), ("es", "en")]
@@ -148,7 +150,7 @@ def test_what_is_read_may_need_several_batches(
     prompts = [tokenizer.prompt(text, "es", "en") for text in reversed(texts)]
     answers, layers = [tokenizer.answer(text) for text in texts], CausalLayers(verifier)
     together = log_probabilities(layers, prompts, answers)
-    monkeypatch.setattr(verifier_module, "BATCH_ROWS", 2)
+    monkeypatch.setattr(likelihood, "BATCH_ROWS", 2)
     for one, beside in zip(log_probabilities(layers, prompts, answers), together, strict=True):
         assert one == pytest.approx(beside, abs=1e-4)
 
@@ -217,7 +219,7 @@ def test_a_damaged_model_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     def damaged(folder: Path, *_: object) -> Denoiser:
         raise CheckpointError(f"{folder} is damaged")
 
-    monkeypatch.setattr(verifier_module, "load_verifier", damaged)
+    monkeypatch.setattr(loading, "load_verifier", damaged)
     assert load_reader(EMBEDDED, torch.float32, "cpu") is None
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from surtitle.model.bench.checks import KINDS, Check, read_checks
-from surtitle.model.spelling import spoken
-from surtitle.model.tokenizer import Direction
+from surtitle.model.network.spelling import spoken
+from surtitle.model.network.tokenizer import Direction
 
 DIRECTIONS = [pair for other in ("es", "de", "fr") for pair in (("en", other), (other, "en"))]
 

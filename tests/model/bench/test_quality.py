@@ -13,13 +13,13 @@ from surtitle.model.bench import main, models, peers
 from surtitle.model.bench.checks import read_checks
 from surtitle.model.bench.peers import Contestant
 from surtitle.model.bench.quality import ChecksLine, LatencyLine, ScoreLine, compare
-from surtitle.model.config import load_sampler_config, save_sampler_config
-from surtitle.model.corpus import Pair
 from surtitle.model.installed import EMBEDDED
-from surtitle.model.spelling import spoken
-from surtitle.model.tokenizer import TranslationTokenizer
-from surtitle.model.verifier import FOLDER
-from surtitle.model.weights import save_model
+from surtitle.model.network.batches import Pair
+from surtitle.model.network.config import load_sampler_config, save_sampler_config
+from surtitle.model.network.spelling import spoken
+from surtitle.model.network.tokenizer import TranslationTokenizer
+from surtitle.model.network.weights import save_model
+from surtitle.model.verifier.loading import FOLDER
 
 EN_ES = ("en", "es")
 TATOEBA = {

@@ -17,12 +17,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from surtitle.model.config import load_sampler_config
-from surtitle.model.tokenizer import Direction, TranslationTokenizer
+from surtitle.model.network.config import load_sampler_config
+from surtitle.model.network.tokenizer import Direction, TranslationTokenizer
+from surtitle.model.network.weights import load_model
 from surtitle.model.training import distill, loop, main, stages
 from surtitle.model.training.validation import Point, read_curve
-from surtitle.model.verifier import load_verifier
-from surtitle.model.weights import load_model
+from surtitle.model.verifier.loading import load_verifier
 
 QUICK = ["--vocab-size", "400", "--batch-tokens", "600", "--processes", "1"]
 BOTH = ["--directions", "en-es,es-en"]

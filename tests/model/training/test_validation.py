@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from surtitle.model.corpus import Pair
+from surtitle.model.network.batches import Pair
 from surtitle.model.training.validation import (
     Point,
     read_curve,

@@ -1,0 +1,1 @@
+"""The network on the device: many canvases in one flat pass."""

@@ -1,0 +1,1 @@
+"""The network, padded and plain: the truth that the engine computes faster."""
