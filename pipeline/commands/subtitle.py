@@ -15,7 +15,7 @@ from rich.markup import escape as escape_markup
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..audio.recording import probe_duration_ms
+from ..audio.container import probe_duration_ms
 from ..config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig
 from ..errors import SurtitleError
 from ..recognizers import Recognizer

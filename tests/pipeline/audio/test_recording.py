@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
@@ -8,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
+from surtitle.pipeline.audio.container import probe_duration_ms
 from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
-from surtitle.pipeline.audio.recording import CHUNK_SAMPLES, probe_duration_ms, read_audio
+from surtitle.pipeline.audio.recording import CHUNK_SAMPLES, read_audio
 from surtitle.pipeline.errors import MediaError
-from surtitle.pipeline.events import AudioChunk
 
 TONE_HZ = 440
 LOUDNESS = 0.25  # amplitude of the tone
@@ -256,15 +257,61 @@ def test_truncated_mp4_without_its_index(tmp_path: Path):
         ("a.wav", "pcm_s16le", {}),
     ],
 )
-def test_truncated_recording_gives_what_is_there_and_says_where_it_breaks_off(
+def test_of_a_truncated_recording_there_is_what_it_holds_and_where_it_breaks_off(
     tmp_path: Path, name: str, codec: str, options: dict[str, str]
 ):
     path = record(tmp_path / name, codec, [(0, tone(20))], options=options)
-    chunks: list[AudioChunk] = []
-    with pytest.raises(MediaError, match=r"0:00:\d\d"):
-        for chunk in read_audio(truncate(path, 0.5)):
-            chunks.append(chunk)
+    warnings: list[str] = []
+    chunks = list(read_audio(truncate(path, 0.5), warn=warnings.append))
     assert sum(chunk.samples.size for chunk in chunks) > 7 * SAMPLE_RATE_HZ
+    assert len(warnings) == 1
+    assert re.fullmatch(rf"{path}: it .*0:00:\d\d.*", warnings[0])
+
+
+def test_of_a_truncated_ogg_there_is_what_it_holds(tmp_path: Path):
+    path = record(tmp_path / "a.ogg", "libopus", [(0, tone(20, 48_000))], rate_hz=48_000)
+    assert read(truncate(path, 0.5)).size > 7 * SAMPLE_RATE_HZ
+
+
+def test_a_broadcast_that_was_joined_late_is_complete(tmp_path: Path):
+    path = record(
+        tmp_path / "dvr.mp4",
+        "aac",
+        [(8, tone(6))],
+        options={"movflags": "frag_keyframe+empty_moov+default_base_moof"},
+    )
+    warnings: list[str] = []
+    samples = np.concatenate([c.samples for c in read_audio(path, warn=warnings.append)])
+    assert not warnings
+    assert seconds_of_sound(samples) == [pytest.approx((0, 6), abs=0.11)]  # AAC's delay
+    assert probe_duration_ms(path) == pytest.approx(6000, abs=150)
+
+
+def test_a_wav_that_promises_less_than_it_holds_is_read_to_its_end(tmp_path: Path):
+    path = record(tmp_path / "a.wav", "pcm_s16le", [(0, tone(20))])
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = (4 * SAMPLE_RATE_HZ).to_bytes(4, "little")  # 2 s
+    path.write_bytes(data)
+    warnings: list[str] = []
+    chunks = list(read_audio(path, warn=warnings.append))
+    assert sum(chunk.samples.size for chunk in chunks) > 19 * SAMPLE_RATE_HZ
+    assert "promises less than the file holds" in warnings[0]
+
+
+def test_chunks_of_notes_behind_the_sound_of_a_wav_are_no_sound(tmp_path: Path):
+    path = record(tmp_path / "a.wav", "pcm_s16le", [(0, tone(3))])
+    note = b"LIST" + (4000).to_bytes(4, "little") + bytes(4000)
+    path.write_bytes(path.read_bytes() + note)
+    warnings: list[str] = []
+    chunks = list(read_audio(path, warn=warnings.append))
+    assert sum(chunk.samples.size for chunk in chunks) == 3 * SAMPLE_RATE_HZ
+    assert not warnings
+
+
+def test_floating_point_above_full_scale_is_not_clipped(tmp_path: Path):
+    path = record(tmp_path / "a.wav", "pcm_f32le", [(0, 10 * tone(3))])
+    assert np.abs(read(path)).max() == pytest.approx(10 * LOUDNESS, rel=0.01)
 
 
 def test_damage_in_the_middle_is_survived(tmp_path: Path):
