@@ -46,7 +46,7 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "text audio",
     "recognizers translators captions subtitles protocols client",
     "live recording",
-    "server",
+    "server bench",
     "commands",
     "cli",
 ]

@@ -1,0 +1,1 @@
+"""What measures the whole product, from sound to words."""
