@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
@@ -17,8 +18,9 @@ from .events import AudioChunk, Caption, Hypothesis, Samples, SourceSegment, Wor
 from .recognizers import Recognizer, RecognizerStream
 from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
-from .translators.queue import TranslationLoop
-from .translators.scheduler import Job
+from .translators.queue import Priority, Superseded, TranslationQueue
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Session:
         session_id: str,
         config: LiveConfig,
         recognizer: Recognizer,
-        translations: TranslationLoop,
+        translations: TranslationQueue,
         publish: Callable[[Caption], None],
     ) -> None:
         """Raises RecognizerError or TranslatorError for a language that is not known."""
@@ -72,8 +74,6 @@ class Session:
         self._flush_wanted = self._stop_wanted = False
         self._wake = asyncio.Event()
         self._begun = asyncio.Event()
-        self._finals = 0  # on their way through the translator
-        self._finals_done = asyncio.Event()
         self._dropped_drafts = 0
 
     def push(self, samples: Samples) -> None:
@@ -113,7 +113,17 @@ class Session:
         await self._begun.wait()
 
     async def run(self) -> None:
-        """Listen until `stop`; the session's one task. Raises RecognizerError."""
+        """Listen until `stop`; the session's one task, from which those of its translations come.
+
+        Raises RecognizerError, or whatever else has ended the session.
+        """
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                await self._hear_all()
+        except ExceptionGroup as errors:  # the first has cancelled the rest
+            raise errors.exceptions[0] from None
+
+    async def _hear_all(self) -> None:
         terms = tuple(term.source for term in self._config.terms)
         open_stream = self._recognizer.open_stream
         try:
@@ -126,11 +136,7 @@ class Session:
                 self._wake.clear()
                 await self._listen(stream)
             await self._end_utterance(stream)
-            while self._finals:
-                self._finals_done.clear()
-                await self._finals_done.wait()
         finally:
-            self._translations.drop(self._session_id)
             await asyncio.to_thread(stream.close)
 
     async def _listen(self, stream: RecognizerStream) -> None:
@@ -181,17 +187,28 @@ class Session:
             self._publish(caption)
 
     def _translate(self, segment: SourceSegment) -> None:
+        """One task for each language; a newer revision may take its place in the queue."""
         for track in self._tracks:
-            if not track.wants(segment):
-                continue
-            job = Job(self._session_id, track, segment, self._heard_ms, self._translated)
-            self._finals += segment.is_final
-            superseded = self._translations.submit(job)
-            self._dropped_drafts += superseded is not None and not segment.is_final
+            if track.wants(segment):
+                self._tasks.create_task(self._caption(track, segment, self._heard_ms))
 
-    def _translated(self, job: Job, caption: Caption | None) -> None:
+    async def _caption(self, track: CaptionTrack, segment: SourceSegment, heard_ms: int) -> None:
+        """Translate a revision and show it. Whatever goes wrong with it concerns no other."""
+        key = (self._session_id, track.language, segment.segment_id)
+        try:
+            translation = await self._translations.translate(
+                lambda: replace(track.request(segment), key=key),
+                key=key,
+                priority=Priority.FINAL if segment.is_final else Priority.DRAFT,
+                owner=self._session_id,
+                heard_ms=heard_ms,
+            )
+            caption = track.apply(segment, translation)
+        except Superseded:
+            self._dropped_drafts += 1
+            return
+        except Exception:
+            log.exception("a translation failed", extra={"session": self._session_id})
+            caption = track.give_up(segment)
         if caption is not None:
             self._publish(caption)
-        if job.segment.is_final:
-            self._finals -= 1
-            self._finals_done.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from .subtitles.files import write_subtitles
 from .text.glossary import required
 from .text.segmenter import Segmenter
 from .text.written_form import written_form
-from .translators import Translator, translate
+from .translators.queue import TranslationQueue
 
 TRANSLATE_SEGMENTS = 32  # translated together, in all target languages
 GUESS_MS = 30_000  # of speech, from which the language is guessed
@@ -60,11 +61,11 @@ def subtitle(
     path: Path,
     config: BatchConfig,
     recognizer: Recognizer,
-    translator: Translator,
+    queue: TranslationQueue,
     progress: Progress,
 ) -> Report:
     """Write the subtitle files of a recording. Raises SurtitleError; then no file was written."""
-    transcript = transcribe(path, config, recognizer, translator, progress)
+    transcript = transcribe(path, config, recognizer, queue, progress)
     if not transcript.segments:
         raise MediaError(f"{path}: nobody speaks in it, as far as {recognizer.name} can hear")
     rules = SubtitleRules()
@@ -99,7 +100,7 @@ def transcribe(
     path: Path,
     config: BatchConfig,
     recognizer: Recognizer,
-    translator: Translator,
+    queue: TranslationQueue,
     progress: Progress,
 ) -> Transcript:
     """Recognize a recording and translate it into every target language."""
@@ -119,9 +120,13 @@ def transcribe(
             for target in targets
             for segment in waiting
         ]
-        answers = iter(translate(translator, requests)) if requests else iter(())
+        answers = iter(asyncio.run(queue.translate_all(requests, str(path))))
         for target in targets:
-            transcript.translations[target] += [next(answers) for _ in waiting]
+            for _ in waiting:
+                answer = next(answers)
+                if isinstance(answer, Exception):
+                    raise answer
+                transcript.translations[target].append(answer)
         transcript.segments += waiting
         waiting.clear()
 
@@ -129,7 +134,7 @@ def transcribe(
     language, utterances = _with_language(utterances, recognizer, config.source)
     targets = [target for target in config.targets if target != language]
     for target in targets:
-        translator.check(language, target)
+        queue.check(language, target)
     transcript = Transcript(language, translations={target: [] for target in targets})
     segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
     for utterance in utterances:

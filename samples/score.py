@@ -12,16 +12,17 @@ from surtitle.pipeline.config import BatchConfig
 from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
 from surtitle.pipeline.recording import transcribe
 from surtitle.pipeline.translators import open_translator
+from surtitle.pipeline.translators.queue import TranslationQueue
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
     recognizer = SphinxRecognizer()
-    translator = open_translator("diffusion")
+    queue = TranslationQueue(open_translator("own"))
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
         config = BatchConfig("en", ("es",))
-        transcript = transcribe(recording, config, recognizer, translator, lambda ms: None)
+        transcript = transcribe(recording, config, recognizer, queue, lambda ms: None)
         heard = [segment.text for segment in transcript.segments]
         translated = transcript.translations["es"]
         for source, target in zip(heard, translated, strict=True):

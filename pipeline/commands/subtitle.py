@@ -22,7 +22,8 @@ from ..recognizers import Recognizer
 from ..recognizers.choice import open_recognizer
 from ..recording import Report, subtitle, tracks
 from ..text.glossary import read_terms
-from ..translators import Translator, open_translator
+from ..translators import open_translator
+from ..translators.queue import TranslationQueue
 from .options import add_recognizer_options, add_terms_option, add_translator_options
 
 
@@ -86,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.checkpoint,
         [(config.source, target) for target in config.targets],
     )
-    return _run_all(waiting, config, recognizer, translator, console, arguments.report)
+    queue = TranslationQueue(translator)
+    return _run_all(waiting, config, recognizer, queue, console, arguments.report)
 
 
 def _configs(arguments: argparse.Namespace) -> tuple[BatchConfig, RecognizerConfig]:
@@ -125,7 +127,7 @@ def _run_all(
     files: Sequence[Path],
     config: BatchConfig,
     recognizer: Recognizer,
-    translator: Translator,
+    queue: TranslationQueue,
     console: Console,
     show_violations: bool,
 ) -> int:
@@ -134,7 +136,7 @@ def _run_all(
     failures = 0
     for path in files:
         try:
-            duration_ms, report, seconds = _run_one(path, config, recognizer, translator, console)
+            duration_ms, report, seconds = _run_one(path, config, recognizer, queue, console)
         except SurtitleError as error:
             _say(console, f"failed: {error}")
             table.add_row(path.name, "", "", "[red]failed[/red]", "", "", "")
@@ -161,7 +163,7 @@ def _run_one(
     path: Path,
     config: BatchConfig,
     recognizer: Recognizer,
-    translator: Translator,
+    queue: TranslationQueue,
     console: Console,
 ) -> tuple[int, Report, float]:
     """The length of a recording in ms, what became of it, and how long that took."""
@@ -184,7 +186,7 @@ def _run_one(
             reached_ms = done_ms
             bar.update(task, completed=done_ms, at=_clock(done_ms))
 
-        report = subtitle(path, config, recognizer, translator, progress)
+        report = subtitle(path, config, recognizer, queue, progress)
     return reached_ms, report, time.monotonic() - started
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import aclosing
 from itertools import islice
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ..config import Term
 from ..events import TranslationRequest
 from ..text.glossary import read_terms, required
-from ..translators import open_translator, translate
+from ..translators import open_translator
+from ..translators.queue import TranslationQueue
 from .options import add_terms_option, add_translator_options
 
 BATCH_LINES = 256  # read before any is written; sorted by length inside, so that padding is rare
@@ -41,27 +45,33 @@ def run(arguments: argparse.Namespace) -> int:
     source, target = arguments.source, arguments.target
     translator = open_translator(arguments.translator, arguments.checkpoint, [(source, target)])
     translator.check(source, target)
+    asyncio.run(_translate(TranslationQueue(translator), source, target, terms))
+    return 0
+
+
+async def _translate(
+    queue: TranslationQueue, source: str, target: str, terms: Sequence[Term]
+) -> None:
+    """From standard input to standard output. Raises TranslatorError."""
     columns = SpinnerColumn(), TextColumn("{task.completed} lines"), TimeElapsedColumn()
     console = Console(stderr=True)
     # Where the translations go to the same terminal, they are progress enough.
     hidden = not console.is_terminal or sys.stdout.isatty()
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task("", total=None)
-        for lines in _batches(sys.stdin):
-            requests = [
-                TranslationRequest(
-                    line,
-                    source,
-                    target,
-                    required=required(line, terms, target),
-                )
-                for line in lines
-            ]
-            for text in translate(translator, requests):
-                print(text)
-            sys.stdout.flush()
-            progress.advance(task, len(lines))
-    return 0
+    progress = Progress(*columns, console=console, transient=True, disable=hidden)
+    async with aclosing(queue):
+        with progress:
+            task = progress.add_task("", total=None)
+            for lines in _batches(sys.stdin):
+                requests = [
+                    TranslationRequest(line, source, target, required=required(line, terms, target))
+                    for line in lines
+                ]
+                for answer in await queue.translate_all(requests, "lines"):
+                    if isinstance(answer, Exception):
+                        raise answer
+                    print(answer)
+                sys.stdout.flush()
+                progress.advance(task, len(lines))
 
 
 def _batches(lines: Iterator[str]) -> Iterator[Sequence[str]]:

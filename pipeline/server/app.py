@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import uvicorn
@@ -22,7 +22,7 @@ from ..config import ServerConfig
 from ..errors import SurtitleError
 from ..recognizers import Recognizer
 from ..translators import Translator
-from ..translators.queue import TranslationLoop
+from ..translators.queue import TranslationQueue
 from .access import Access
 from .caption_sockets import CaptionSockets
 from .guard import Guard
@@ -90,17 +90,16 @@ async def open_server(
     _check_certificate(config)
     # Each session keeps a thread busy while its recognizer works.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(config.max_sessions + 4))
-    translations, metrics, access = TranslationLoop(translator), Metrics(), Access(config)
-    async with asyncio.TaskGroup() as tasks:
+    translations, metrics, access = TranslationQueue(translator), Metrics(), Access(config)
+    async with aclosing(translations), asyncio.TaskGroup() as tasks:
         rooms = Rooms(config, recognizer, translations, store, metrics, tasks)
-        running = [tasks.create_task(translations.run()), tasks.create_task(rooms.run())]
+        running = tasks.create_task(rooms.run())
         sockets = CaptionSockets(rooms, access, metrics, config)
         api = WebApi(rooms, store, translator, access, metrics)
         vendors = VendorSockets(rooms, access, metrics, translator)
         app = Starlette(routes=_routes(sockets, vendors, api, pages))
         yield CaptionServer(config, Guard(app, access), rooms)
-        for task in running:
-            task.cancel()
+        running.cancel()
 
 
 def listen(config: ServerConfig) -> socket.socket:

@@ -19,7 +19,7 @@ from ..events import Caption
 from ..live import Session
 from ..protocols.captions import ViewRequest, encode_error, encode_status, encode_stopped
 from ..recognizers import Recognizer
-from ..translators.queue import TranslationLoop
+from ..translators.queue import TranslationQueue
 from .hub import Hub, Message, Outbox
 from .metrics import Metrics
 from .store import Store
@@ -133,7 +133,7 @@ class Rooms:
         self,
         config: ServerConfig,
         recognizer: Recognizer,
-        translations: TranslationLoop,
+        translations: TranslationQueue,
         store: Store,
         metrics: Metrics,
         tasks: asyncio.TaskGroup,

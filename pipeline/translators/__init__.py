@@ -1,68 +1,65 @@
-"""Translator backends, one per file. `diffusion.py` is imported only when it is chosen."""
+"""Translator backends, one per file: the contract and the choice. `own.py`, which needs torch, is
+imported only when it is chosen; `queue.py` stands in front of all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Collection
+from typing import Literal, Protocol, get_args
 
 from ..events import TranslationRequest
 
+TranslatorName = Literal["own", "echo"]
+TRANSLATORS: tuple[TranslatorName, ...] = get_args(TranslatorName)
+
 
 class Translator(Protocol):
-    """Requests come at any time and share its steps; their answers come when they are ready.
+    """Texts in, translations out. Only `queue.TranslationQueue` asks it, so that none is asked for
+    more than it likes, and the most urgent come first."""
 
-    Of live requests, `most_at_once` are at work together: more would make each of them late.
-    """
+    @property
+    def name(self) -> str:
+        """What people call it, for messages."""
+        ...
 
-    most_at_once: int
+    @property
+    def at_once(self) -> int:
+        """How many requests it likes at once, 1 or more: more would make each of them late."""
+        ...
 
     def check(self, source: str, target: str) -> None:
         """Raise TranslatorError for a language pair that the backend does not know."""
         ...
 
-    def add(self, request: TranslationRequest) -> int:
-        """Begin with a request; its number is that of its answer.
+    async def translate(self, request: TranslationRequest) -> str:
+        """The translation of one text, whatever else is at work.
 
-        Raises TranslatorError for a language pair that the backend does not know.
+        Raises TranslatorError; whatever it raises concerns this request only. A request that is
+        cancelled leaves nothing behind that others would feel.
         """
         ...
 
-    def step(self) -> list[tuple[int, str]]:
-        """Go on with all requests a little; the numbers and translations of those that are done.
-
-        After a TranslatorError, nothing of what was at work is left.
-        """
+    async def aclose(self) -> None:
+        """Give back what the backend holds; what is still at work gets a TranslatorError."""
         ...
-
-
-def translate(translator: Translator, requests: Sequence[TranslationRequest]) -> list[str]:
-    """One translation per request, mixed languages allowed; nothing else may be at work.
-
-    Similar lengths go together, so that few steps are left with few requests.
-    """
-    order = sorted(range(len(requests)), key=lambda i: len(requests[i].text))
-    indices = {translator.add(requests[i]): i for i in order}
-    texts: dict[int, str] = {}
-    while len(texts) < len(requests):
-        texts |= {indices[number]: text for number, text in translator.step()}
-    return [texts[i] for i in range(len(requests))]
 
 
 def open_translator(
-    name: str,
+    name: TranslatorName,
     checkpoint: str | None = None,
     directions: Collection[tuple[str | None, str]] = (),
 ) -> Translator:
-    """The backend `name`; `checkpoint` is a model for "diffusion", by its name or its folder, else
-    each direction, whose source may be open (None), is that of the first installed model that knows
-    it. Where there are none yet, those of the package are loaded.
+    """The backend `name`; `checkpoint` is a model for "own", by its name or its folder, else each
+    direction, whose source may be open (None), is that of the first installed model that knows it.
+    Where there are none yet, those of the package are loaded.
 
     Raises TranslatorError where it cannot be loaded.
     """
-    if name == "echo":
-        from .echo import EchoTranslator
+    match name:
+        case "echo":
+            from .echo import EchoTranslator
 
-        return EchoTranslator()
-    from .own import DiffusionTranslator, models_for_each
+            return EchoTranslator()
+        case "own":
+            from .own import OwnTranslator, models_for_each
 
-    return DiffusionTranslator(*([checkpoint] if checkpoint else models_for_each(directions)))
+            return OwnTranslator(*([checkpoint] if checkpoint else models_for_each(directions)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 import torch
 
@@ -15,7 +18,7 @@ from ...model.installed import SHIPPED, find_model, model_folders, models_for
 from ...model.network.config import load_sampler_config
 from ...model.network.tokenizer import TranslationTokenizer
 from ...model.network.weights import load_model
-from ...model.translation import Request, Translations
+from ...model.translation import Answer, Request, Translations
 from ...model.verifier.loading import load_reader, load_verifier
 from ..config import SegmenterConfig
 from ..errors import TranslatorError
@@ -38,7 +41,14 @@ def models_for_each(directions: Collection[tuple[str | None, str]]) -> list[str]
     return [name for name in model_folders() if name in firsts] or list(SHIPPED)
 
 
-class DiffusionTranslator:
+class OwnTranslator:
+    """All requests share the steps of their model, in one thread; each is answered when it is done.
+
+    Any number of event loops may ask.
+    """
+
+    name = "own"
+
     def __init__(self, *models: str | Path) -> None:
         """Load models by their names or folders, on the GPU if there is one. A direction is that of
         the first that knows it; all the requests of a model share its batches.
@@ -50,33 +60,51 @@ class DiffusionTranslator:
             self._models = [_Model(find_model(model), on_gpu) for model in models]
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
-        self.most_at_once = ON_GPU.rows if on_gpu else 16
-        self._numbers = count()
-        self._empty: list[int] = []
+        self.at_once = ON_GPU.rows if on_gpu else 16
+        self._is_closed = False
+        self._inbox: SimpleQueue[_Text | None] = SimpleQueue()
+        # A daemon: a process that was interrupted does not wait for what nobody will read.
+        self._thread = Thread(target=self._work, name="translator", daemon=True)
+        self._thread.start()
 
     def check(self, source: str, target: str) -> None:
         self._model_for(source, target)
 
-    def add(self, request: TranslationRequest) -> int:
-        model = self._model_for(request.source, request.target)
-        number = next(self._numbers)
-        if pieces := _pieces(request):
-            model.add(number, pieces)
-        else:
-            self._empty.append(number)
-        return number
+    async def translate(self, request: TranslationRequest) -> str:
+        """Where the caller is cancelled, the text is translated to its end, for nobody."""
+        if self._is_closed:
+            raise TranslatorError("the translator is closed")
+        text = _Text(request, self._model_for(request.source, request.target))
+        self._inbox.put(text)
+        return await asyncio.wrap_future(text.answer)
 
-    def step(self) -> list[tuple[int, str]]:
-        found = [(number, "") for number in self._empty]
-        self._empty.clear()
+    async def aclose(self) -> None:
+        self._is_closed = True
+        self._inbox.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        """In the thread: begin with what comes, between two steps of what is at work, until told
+        to stop."""
         try:
+            while True:
+                is_idle = all(model.is_idle for model in self._models)
+                try:
+                    text = self._inbox.get(block=is_idle)
+                except Empty:
+                    for model in self._models:
+                        model.step()
+                    continue
+                if text is None:
+                    return
+                text.model.add(text)
+        finally:  # nobody waits for ever
+            closed = TranslatorError("the translator was closed")
             for model in self._models:
-                found += model.step()
-        except RuntimeError as error:  # a GPU without memory, or one that has failed
-            for model in self._models:
-                model.begin()
-            raise TranslatorError(f"the translator's device failed: {error}") from error
-        return found
+                model.give_up(closed)
+            while not self._inbox.empty():
+                if text := self._inbox.get():
+                    text.answer.set_exception(closed)
 
     def _model_for(self, source: str, target: str) -> _Model:
         for model in self._models:
@@ -89,8 +117,28 @@ class DiffusionTranslator:
         raise TranslatorError(f"cannot translate {source} to {target}, only {known}{remedy}")
 
 
+@dataclass(eq=False, slots=True)
+class _Text:
+    """A request, and its answer to come; when it is at work, the numbers of its pieces and what is
+    translated of them."""
+
+    request: TranslationRequest
+    model: _Model
+    answer: Future[str] = field(default_factory=Future[str])
+    pieces: list[int] = field(default_factory=list[int])
+    found: dict[int, str] = field(default_factory=dict[int, str])
+
+    def fail(self, error: Exception) -> None:
+        """Each has an exception of its own: tracebacks grow where they are raised."""
+        failure = TranslatorError(f"a text could not be translated: {error or type(error)}")
+        failure.__cause__ = error
+        self.answer.set_exception(failure)
+
+
 class _Model:
-    """One that is loaded, and the texts that it is at work on."""
+    """One that is loaded, and the texts that it is at work on. Nothing raises from here on but
+    loading: what goes wrong with a text is its own error, and what goes wrong in a step that texts
+    share is that of those at work, after which the model begins anew."""
 
     def __init__(self, folder: Path, on_gpu: bool) -> None:
         """Raises CheckpointError."""
@@ -102,12 +150,62 @@ class _Model:
         self._reader = load_reader(folder, dtype, device)
         self._limits = ON_GPU if on_gpu else None
         self.directions = self._tokenizer.directions
-        self.begin()
+        self._translations: Translations | None = self._begin()
+        self._texts: dict[int, _Text] = {}  # by the number of each piece
 
-    def begin(self) -> None:
-        """Without any text."""
-        # Seeded: the same text gets the same translation on the next run.
-        self._translations = Translations(
+    @property
+    def is_idle(self) -> bool:
+        return not self._texts
+
+    def add(self, text: _Text) -> None:
+        """Begin with a text, unless its caller has been cancelled."""
+        if not text.answer.set_running_or_notify_cancel():
+            return
+        try:
+            if self._translations is None:
+                self._translations = self._begin()
+            text.pieces = [self._translations.add(piece) for piece in _pieces(text.request)]
+        except Exception as error:
+            text.fail(error)
+            return
+        self._texts |= dict.fromkeys(text.pieces, text)
+        if not text.pieces:
+            text.answer.set_result("")
+
+    def step(self) -> None:
+        """Go on with all texts a little, and answer those that are done."""
+        if not self._texts:
+            return
+        try:
+            ended = self._ended()
+        except Exception as error:  # a GPU without memory, for example
+            self.give_up(error)
+            return
+        for piece, answer in ended:
+            text = self._texts.pop(piece, None)
+            if text is None:
+                continue  # another piece of its text has failed
+            if isinstance(answer, Exception):
+                self._texts = {n: each for n, each in self._texts.items() if each is not text}
+                text.fail(answer)
+                continue
+            text.found[piece] = answer.text
+            if len(text.found) == len(text.pieces):
+                text.answer.set_result(" ".join(text.found[n] for n in text.pieces))
+
+    def give_up(self, error: Exception) -> None:
+        """All that is at work ends with this error."""
+        texts, self._texts, self._translations = set(self._texts.values()), {}, None
+        for text in texts:
+            text.fail(error)
+
+    def _ended(self) -> Sequence[tuple[int, Answer | Exception]]:
+        assert self._translations is not None, "texts are at work in it"
+        return self._translations.step()
+
+    def _begin(self) -> Translations:
+        """Without any text. Seeded: the same text gets the same translation on the next run."""
+        return Translations(
             self._model,
             self._tokenizer,
             self._config,
@@ -115,29 +213,6 @@ class _Model:
             reader=self._reader,
             limits=self._limits,
         )
-        self._wholes: dict[int, _Whole] = {}  # by the number of each piece
-
-    def add(self, number: int, pieces: Sequence[Request]) -> None:
-        whole = _Whole(number, [self._translations.add(piece) for piece in pieces])
-        self._wholes |= dict.fromkeys(whole.pieces, whole)
-
-    def step(self) -> list[tuple[int, str]]:
-        found: list[tuple[int, str]] = []
-        for piece, answer in self._translations.step():
-            whole = self._wholes.pop(piece)
-            whole.texts[piece] = answer.text
-            if len(whole.texts) == len(whole.pieces):
-                found.append((whole.number, " ".join(whole.texts[n] for n in whole.pieces)))
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """A text at work: its number, and those of its pieces with what is translated of them."""
-
-    number: int
-    pieces: list[int]
-    texts: dict[int, str] = field(default_factory=dict[int, str])
 
 
 def _pieces(request: TranslationRequest) -> list[Request]:

@@ -1,91 +1,175 @@
-"""The one translator of a process at work: all sessions and languages in shared steps."""
+"""What waits for the one translator of a process, and whose turn it is."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 
 from ..errors import TranslatorError
 from ..events import TranslationRequest
 from . import Translator
-from .scheduler import Job, Scheduler
-
-log = logging.getLogger(__name__)
 
 
-class TranslationLoop:
-    """Runs the translator in a thread of its own; `run` is a task of the process.
+class Priority(IntEnum):
+    """Who goes first; of equals, who came first."""
 
-    A job begins as soon as there is room, between two steps of those that are at work. A revision
-    waits while an older one of its segment is at work: it starts from what that one finds.
+    FINAL = 0
+    DRAFT = 1
+    FILE = 2
+
+
+class Superseded(Exception):
+    """A newer revision has taken the place of this one in the queue."""
+
+
+@dataclass(eq=False, slots=True)
+class _Place:
+    """Of a request in the queue. `turn` is True when it comes, False when a newer revision has
+    taken the place."""
+
+    key: Hashable
+    priority: Priority
+    owner: str
+    heard_ms: int
+    turn: asyncio.Future[bool]
+
+
+class TranslationQueue:
+    """Live sessions, files and lines of text before one translator, each request on its own.
+
+    A request is what one task awaits: its answer, its error and its cancellation are its own. Each
+    key has one place. A newer revision takes the place of the one that waits, so under load drafts
+    become rarer, not later, and everyone's as often; while one is at work, the next one of its key
+    waits, as it starts from what that one finds. So the queue is bounded by the open segments, the
+    finals that wait, and `Translator.at_once` per file.
+
+    No task of its own: turns are given when a request comes and when one goes. To be used on one
+    event loop at a time.
     """
 
     def __init__(self, translator: Translator) -> None:
+        """The translator is the queue's from now on: `aclose` closes it."""
         self._translator = translator
-        self._scheduler = Scheduler()
-        self._work = asyncio.Event()
-        self._running: dict[int, Job] = {}  # by the translator's number
+        self._waiting: dict[Priority, dict[Hashable, _Place]] = {each: {} for each in Priority}
+        self._running: dict[Hashable, _Place] = {}
 
     def check(self, source: str, target: str) -> None:
         """Raise TranslatorError for a language pair that the translator does not know."""
         self._translator.check(source, target)
 
-    def submit(self, job: Job) -> Job | None:
-        """Queue a job; return the draft that it supersedes, if one waits."""
-        superseded = self._scheduler.add(job)
-        self._work.set()
-        return superseded
+    async def translate(
+        self,
+        make_request: Callable[[], TranslationRequest],
+        *,
+        key: Hashable,
+        priority: Priority,
+        owner: str,
+        heard_ms: int = 0,
+    ) -> str:
+        """The translation of what `make_request` makes when its turn comes.
 
-    def drop(self, session_id: str) -> None:
-        """Forget what waits for a session that has ended."""
-        self._scheduler.drop(session_id)
-
-    def queued(self, session_id: str) -> int:
-        return self._scheduler.count(session_id)
-
-    def oldest_heard_ms(self, session_id: str) -> int | None:
-        """From which moment of a session the oldest job is that waits or runs."""
-        running = (j.heard_ms for j in self._running.values() if j.session_id == session_id)
-        waiting = self._scheduler.oldest_heard_ms(session_id)
-        return min((*running, *([] if waiting is None else [waiting])), default=None)
-
-    async def run(self) -> None:
-        """Translate until cancelled."""
-        with ThreadPoolExecutor(1, "translator") as thread:
-            while True:
-                await self._work.wait()
-                self._work.clear()
-                while await self._advance(thread):
-                    pass
-
-    async def _advance(self, thread: ThreadPoolExecutor) -> bool:
-        """One step, with as many new jobs as there is room for; False if there is nothing to do."""
-        busy = {job.key for job in self._running.values()}
-        new = self._scheduler.take(self._translator.most_at_once - len(busy), busy)
-        if not new and not busy:
-            return False
-        requests = [replace(job.track.request(job.segment), key=job.key) for job in new]
-        loop = asyncio.get_running_loop()
+        Revisions of one text have the same `key`. `heard_ms` is the media time up to which its
+        `owner` had heard when it came. Raises Superseded, and whatever the translator raises.
+        """
+        turn = asyncio.get_running_loop().create_future()
+        place = _Place(key, priority, owner, heard_ms, turn)
+        self._enter(place)
         try:
-            numbers, ended = await loop.run_in_executor(thread, self._step, requests)
-        except TranslatorError:
-            failed = [*self._running.values(), *new]
-            self._running.clear()
-            log.exception("%d translations failed", len(failed))
-            for job in failed:
-                job.done(job, job.track.give_up(job.segment))
-            return True
-        self._running |= zip(numbers, new, strict=True)
-        for number, text in ended:
-            job = self._running.pop(number)
-            job.done(job, job.track.apply(job.segment, text))
-        return True
+            if not await turn:
+                raise Superseded
+            return await self._run(make_request())
+        finally:
+            self._leave(place)
 
-    def _step(
-        self, requests: Sequence[TranslationRequest]
-    ) -> tuple[list[int], list[tuple[int, str]]]:
-        numbers = [self._translator.add(request) for request in requests]
-        return numbers, self._translator.step()
+    async def translate_all(
+        self, requests: Sequence[TranslationRequest], owner: str
+    ) -> list[str | Exception]:
+        """The translation of each request of a file, or its error; behind all that is live.
+
+        Similar lengths come one after the other, so that a backend that works on several together
+        has none that keeps the others waiting. No more of them wait than the backend likes at once,
+        so that files share it.
+        """
+        answers: list[str | Exception] = [""] * len(requests)
+        rest = iter(sorted(range(len(requests)), key=lambda i: len(requests[i].text)))
+
+        async def work() -> None:
+            for index in rest:  # shared: each takes the next one that nobody has taken
+                answers[index] = await self._answer(requests[index], owner)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(self._translator.at_once, len(requests))):
+                tasks.create_task(work())
+        return answers
+
+    def queued(self, owner: str) -> int:
+        """How many of an owner's requests wait."""
+        return sum(place.owner == owner for place in self._places())
+
+    def oldest_heard_ms(self, owner: str) -> int | None:
+        """From which moment of an owner the oldest request is that waits or runs."""
+        places = (*self._places(), *self._running.values())
+        return min((place.heard_ms for place in places if place.owner == owner), default=None)
+
+    async def aclose(self) -> None:
+        """Close the translator."""
+        await self._translator.aclose()
+
+    async def _run(self, request: TranslationRequest) -> str:
+        try:
+            return await self._translator.translate(request)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Not the caller was cancelled: it must learn that there is no answer.
+            raise TranslatorError(f"{self._translator.name} has given up a text") from None
+
+    async def _answer(self, request: TranslationRequest, owner: str) -> str | Exception:
+        try:
+            return await self.translate(
+                lambda: request, key=object(), priority=Priority.FILE, owner=owner
+            )
+        except Exception as error:
+            return error
+
+    def _places(self) -> Iterator[_Place]:
+        for waiting in self._waiting.values():
+            yield from waiting.values()
+
+    def _enter(self, place: _Place) -> None:
+        """Raises Superseded for a draft whose final waits: it comes too late."""
+        for priority, waiting in self._waiting.items():
+            older = waiting.get(place.key)
+            if older is None:
+                continue
+            if priority < place.priority:
+                raise Superseded
+            if priority > place.priority:
+                del waiting[place.key]
+            if not older.turn.done():
+                older.turn.set_result(False)
+        self._waiting[place.priority][place.key] = place  # where an older one stood, if any
+        self._grant()
+
+    def _leave(self, place: _Place) -> None:
+        """Out of wherever it still stands: it has ended, or was cancelled."""
+        for places in (self._running, self._waiting[place.priority]):
+            if places.get(place.key) is place:
+                del places[place.key]
+        self._grant()
+
+    def _grant(self) -> None:
+        """Give turns, as far as there is room."""
+        for waiting in self._waiting.values():
+            if len(self._running) >= self._translator.at_once:
+                return
+            for place in [each for each in waiting.values() if each.key not in self._running]:
+                if len(self._running) >= self._translator.at_once:
+                    return
+                del waiting[place.key]
+                if not place.turn.done():  # done: cancelled, and about to leave
+                    self._running[place.key] = place
+                    place.turn.set_result(True)

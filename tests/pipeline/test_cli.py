@@ -114,3 +114,14 @@ def test_broken_checkpoint_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["translate", "--to", "es", "--checkpoint", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert "tokenizer.json is missing" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", [["translate"], ["subtitle", "a.wav"], ["live"]])
+def test_the_old_name_of_a_translator_gets_one_line_with_the_new_one(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([*command, "--to", "es", "--translator", "diffusion"])
+    assert exit_.value.code == 2
+    error = f"surtitle {command[0]}: --translator diffusion is called own now\n"
+    assert capsys.readouterr().err == error

@@ -10,10 +10,11 @@ import pytest
 
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
-from surtitle.pipeline.events import AudioChunk, Caption, Hypothesis, Word
+from surtitle.pipeline.events import AudioChunk, Caption, Hypothesis, TranslationRequest, Word
 from surtitle.pipeline.live import Session
-from surtitle.pipeline.translators.echo import EchoTranslator
-from surtitle.pipeline.translators.queue import TranslationLoop
+from surtitle.pipeline.translators.queue import TranslationQueue
+
+from .scripted_translator import ScriptedTranslator
 
 WORD_MS = 300
 
@@ -55,31 +56,24 @@ class ScriptedRecognizer:
         return ScriptedStream(self._script)
 
 
-class FailingTranslator(EchoTranslator):
-    def step(self) -> list[tuple[int, str]]:
-        raise TranslatorError("the graphics card has fallen out")
-
-
 def run(
     script: str,
     config: LiveConfig,
-    translator: EchoTranslator | None = None,
+    translator: ScriptedTranslator | None = None,
     words: int = 100,
 ) -> list[Caption]:
     """The captions of a session that hears `words` words in pieces of 300 ms, and stops."""
     captions: list[Caption] = []
 
     async def listen() -> Session:
-        loop = TranslationLoop(translator or EchoTranslator())
-        session = Session("s", config, ScriptedRecognizer(script), loop, captions.append)  # type: ignore[arg-type]
-        translating = asyncio.create_task(loop.run())
+        queue = TranslationQueue(translator or ScriptedTranslator())
+        session = Session("s", config, ScriptedRecognizer(script), queue, captions.append)  # type: ignore[arg-type]
         running = asyncio.create_task(session.run())
         for _ in range(min(words, len(script.split()))):
             session.push(np.zeros(16 * WORD_MS, np.float32))
             await asyncio.sleep(0.002)
         session.stop()
         await running
-        translating.cancel()
         return session
 
     session = asyncio.run(listen())
@@ -126,9 +120,102 @@ def test_a_long_speech_is_cut_without_losing_or_doubling_words() -> None:
     assert said == script
 
 
-def test_a_broken_translator_leaves_the_source_to_read() -> None:
-    captions = run(SCRIPT, LiveConfig("en", ("es",)), FailingTranslator())
+class BrokenTranslator(ScriptedTranslator):
+    """Fails at every text into a language that has a word in it."""
+
+    def __init__(self, error: BaseException, target: str = "es", word: str = "") -> None:
+        super().__init__()
+        self._error, self._target, self._word = error, target, word
+
+    async def translate(self, request: TranslationRequest) -> str:
+        if request.target == self._target and self._word in ("", *request.text.split()):
+            raise self._error
+        return await super().translate(request)
+
+
+ERRORS = [
+    TranslatorError("the graphics card has fallen out"),
+    RuntimeError("out of memory"),
+    ValueError("too long"),
+    AssertionError(),
+    asyncio.CancelledError(),
+]
+each_error = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+
+
+@each_error
+def test_a_broken_translator_leaves_the_source_to_read(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    captions = run(SCRIPT, LiveConfig("en", ("es",)), BrokenTranslator(error))
     assert texts(captions, "es") == [SCRIPT]
+    assert {record.message for record in caplog.records} == {"a translation failed"}
+
+
+@each_error
+def test_a_text_that_fails_costs_no_other_text_and_no_other_language(error: BaseException) -> None:
+    script = " ".join(f"w{n}" for n in range(60))
+    config = LiveConfig("en", ("es", "de"))
+    captions = [c for c in run(script, config, BrokenTranslator(error, "de", "w3")) if c.is_final]
+    spanish, german = texts(captions, "es"), texts(captions, "de")
+    assert len(spanish) == len(german) >= 3
+    assert all(text.startswith("[es] ") for text in spanish)
+    assert german[0].startswith("w0 w1 w2 w3")
+    assert all(text.startswith("[de] ") for text in german[1:])
+
+
+def test_an_answer_that_is_no_text_is_the_error_of_its_request() -> None:
+    class Mute(ScriptedTranslator):
+        async def translate(self, request: TranslationRequest) -> str:
+            await super().translate(request)
+            return None  # type: ignore[return-value]
+
+    assert texts(run(SCRIPT, LiveConfig("en", ("es",)), Mute()), "es") == [SCRIPT]
+
+
+class Hall:
+    """Hears the captions of a session, and fails at those of a language."""
+
+    def __init__(self, fails_at: str = "") -> None:
+        self.captions: list[Caption] = []
+        self.has_source = asyncio.Event()  # to its end
+        self._fails_at = fails_at
+
+    def publish(self, caption: Caption) -> None:
+        if caption.language == self._fails_at:
+            raise RuntimeError("this hall is full of eels")
+        self.captions.append(caption)
+        if caption.is_final and caption.language == "en":
+            self.has_source.set()
+
+    def listen(self, session_id: str, queue: TranslationQueue) -> asyncio.Task[None]:
+        config, recognizer = LiveConfig("en", ("es", "de")), ScriptedRecognizer(SCRIPT)
+        session = Session(session_id, config, recognizer, queue, self.publish)  # type: ignore[arg-type]
+        for _ in range(4):
+            session.push(np.zeros(16 * WORD_MS, np.float32))
+        session.stop()
+        return asyncio.create_task(session.run())
+
+
+def test_a_session_that_fails_forgets_what_waits_and_costs_no_other() -> None:
+    async def scenario() -> None:
+        translator = ScriptedTranslator(holds=True, at_once=1)
+        queue = TranslationQueue(translator)
+        broken, sound = Hall("es"), Hall()
+        failing = broken.listen("failing", queue)
+        await broken.has_source.wait()
+        other = sound.listen("other", queue)
+        await sound.has_source.wait()
+        translator.release_oldest()
+        await translator.until(lambda: not translator.at_work)
+        translator.holds = False
+        with pytest.raises(RuntimeError, match="eels"):
+            await failing
+        assert queue.oldest_heard_ms("failing") is None
+        await other
+        assert sorted(c.language for c in sound.captions if c.is_final) == ["de", "en", "es"]
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
 def test_an_unknown_source_language_is_refused() -> None:

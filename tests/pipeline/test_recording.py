@@ -7,10 +7,12 @@ import pytest
 from surtitle.pipeline.audio.pcm import to_ms
 from surtitle.pipeline.config import BatchConfig, Term, VadConfig
 from surtitle.pipeline.errors import MediaError, TranslatorError
-from surtitle.pipeline.events import TranslationRequest, Utterance, Word
+from surtitle.pipeline.events import Utterance, Word
 from surtitle.pipeline.recognizers import LanguageGuess
 from surtitle.pipeline.recording import subtitle, tracks
-from surtitle.pipeline.translators.echo import EchoTranslator
+from surtitle.pipeline.translators.queue import TranslationQueue
+
+from .scripted_translator import ScriptedTranslator
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "harbor.flac"
 
@@ -35,39 +37,17 @@ class CountingRecognizer:
         ]
 
 
-class OnlySpanish(EchoTranslator):
-    def __init__(self) -> None:
-        super().__init__()
-        self.batches: list[list[TranslationRequest]] = [[]]  # what was at work together
-
-    def check(self, source: str, target: str) -> None:
-        if target != "es":
-            raise TranslatorError(f"cannot translate {source} to {target}")
-
-    def add(self, request: TranslationRequest) -> int:
-        self.batches[-1].append(request)
-        return super().add(request)
-
-    def step(self) -> list[tuple[int, str]]:
-        self.batches.append([])
-        return super().step()
+def _subtitle(
+    path: Path, config: BatchConfig, translator: ScriptedTranslator | None = None
+) -> object:
+    queue = TranslationQueue(translator or ScriptedTranslator())
+    return subtitle(path, config, CountingRecognizer(), queue, lambda ms: None)
 
 
-def _subtitle(path: Path, config: BatchConfig, translator: EchoTranslator | None = None) -> object:
-    return subtitle(
-        path, config, CountingRecognizer(), translator or EchoTranslator(), lambda ms: None
-    )
-
-
-def test_all_targets_share_a_batch(tmp_path: Path) -> None:
-    class Recording(OnlySpanish):
-        def check(self, source: str, target: str) -> None:
-            pass
-
-    translator = Recording()
+def test_every_target_is_translated(tmp_path: Path) -> None:
+    translator = ScriptedTranslator()
     _subtitle(SAMPLE, BatchConfig("en", ("es", "de"), output_dir=tmp_path), translator)
-    assert len(translator.batches) == 2 and not translator.batches[1]
-    assert {request.target for request in translator.batches[0]} == {"es", "de"}
+    assert {request.target for request in translator.asked} == {"es", "de"}
 
 
 def test_files_of_a_bilingual_run(tmp_path: Path) -> None:
@@ -89,15 +69,19 @@ def test_language_is_found_by_listening(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_spoken_is_not_translated(tmp_path: Path) -> None:
-    translator = OnlySpanish()
+    translator = ScriptedTranslator(targets=frozenset({"es"}))
     _subtitle(SAMPLE, BatchConfig("es", ("es",), output_dir=tmp_path), translator)
-    assert translator.batches == [[]]
+    assert translator.asked == []
     assert [path.name for path in tmp_path.iterdir()] == ["harbor.es.srt"]
 
 
 def test_unknown_pair_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(TranslatorError, match="en to de"):
-        _subtitle(SAMPLE, BatchConfig("en", ("de",), output_dir=tmp_path), OnlySpanish())
+        _subtitle(
+            SAMPLE,
+            BatchConfig("en", ("de",), output_dir=tmp_path),
+            ScriptedTranslator(targets=frozenset({"es"})),
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -118,7 +102,13 @@ def test_progress_reaches_the_end() -> None:
     heard: list[int] = []
     config = BatchConfig("en", output_dir=Path("/nonexistent"))
     with pytest.raises(Exception, match="no folder"):
-        subtitle(SAMPLE, config, CountingRecognizer(), EchoTranslator(), heard.append)
+        subtitle(
+            SAMPLE,
+            config,
+            CountingRecognizer(),
+            TranslationQueue(ScriptedTranslator()),
+            heard.append,
+        )
     assert heard == sorted(heard) and abs(heard[-1] - 68_760) < 100
 
 
@@ -142,7 +132,7 @@ def test_config_refuses(settings: dict[str, object], message: str) -> None:
 
 
 def test_terms_of_the_glossary_are_required_where_they_are_said(tmp_path: Path) -> None:
-    translator = OnlySpanish()
+    translator = ScriptedTranslator(targets=frozenset({"es"}))
     terms = (Term("two three", {"es": "dos y tres"}), Term("four", {"es": "cuatro"}))
     _subtitle(SAMPLE, BatchConfig("en", ("es",), output_dir=tmp_path, terms=terms), translator)
-    assert {request.required for request in translator.batches[0]} == {("dos y tres",)}
+    assert {request.required for request in translator.asked} == {("dos y tres",)}

@@ -18,7 +18,7 @@ from surtitle.pipeline.server.metrics import Metrics
 from surtitle.pipeline.server.rooms import Rooms
 from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
-from surtitle.pipeline.translators.queue import TranslationLoop
+from surtitle.pipeline.translators.queue import TranslationQueue
 
 from .scripted import RATE_HZ, WORD_PCM, ScriptedRecognizer
 
@@ -27,15 +27,13 @@ CONFIG = LiveConfig("en", ("es",))
 
 def run(scenario: Callable[[Rooms], Awaitable[None]], tmp_path: Path, **changes: Any) -> None:
     async def within(store: Store) -> None:
-        translations = TranslationLoop(EchoTranslator())
+        translations = TranslationQueue(EchoTranslator())
         config = replace(ServerConfig(), **changes)
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-            translating = tasks.create_task(translations.run())
             recognizer: Any = ScriptedRecognizer()
             rooms = Rooms(config, recognizer, translations, store, Metrics(), tasks)
             await scenario(rooms)
             await rooms.aclose()
-            translating.cancel()
 
     with closing(Store(tmp_path / "sessions.sqlite")) as store:
         asyncio.run(within(store))

@@ -1,63 +1,80 @@
 """The embedded model through the translator. What it says is measured in its model card."""
 
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import pytest
 
 from surtitle.model.installed import EMBEDDED
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
-from surtitle.pipeline.translators import open_translator, translate
-from surtitle.pipeline.translators.own import DiffusionTranslator
+from surtitle.pipeline.translators import Translator, open_translator, own
+from surtitle.pipeline.translators.own import OwnTranslator
 
 
 @pytest.fixture(scope="module")
-def translator() -> DiffusionTranslator:
-    return DiffusionTranslator("embedded")
+def translator() -> Iterator[OwnTranslator]:
+    translator = OwnTranslator("embedded")
+    yield translator
+    asyncio.run(translator.aclose())
 
 
-def _ask(translator: DiffusionTranslator, *texts: str) -> list[str]:
+def translate(translator: Translator, requests: Sequence[TranslationRequest]) -> list[str]:
+    """All at once."""
+
+    async def ask() -> list[str]:
+        return await asyncio.gather(*map(translator.translate, requests))
+
+    return asyncio.run(ask())
+
+
+def _ask(translator: OwnTranslator, *texts: str) -> list[str]:
     return translate(translator, [TranslationRequest(text, "en", "es") for text in texts])
 
 
-def test_easy_sentences(translator: DiffusionTranslator) -> None:
+def test_easy_sentences(translator: OwnTranslator) -> None:
     answers = _ask(translator, "I have a dog.", "i have a dog", "Where is the hotel?")
     assert answers[0] == answers[1] == "Tengo un perro."
     assert "hotel" in answers[2] and answers[2].startswith("¿Dónde") and answers[2].endswith("?")
 
 
-def test_one_answer_per_request_in_order(translator: DiffusionTranslator) -> None:
+def test_one_answer_per_request_in_order(translator: OwnTranslator) -> None:
     texts = ["Thank you.", "", "I have to go home now, because my mother is waiting for me.", "  "]
     answers = _ask(translator, *texts)
     assert len(answers) == 4 and answers[1] == answers[3] == ""
     assert answers[0].startswith("Gracias") and len(answers[2].split()) > 6
 
 
-def test_long_text_is_translated_to_its_end(translator: DiffusionTranslator) -> None:
+def test_long_text_is_translated_to_its_end(translator: OwnTranslator) -> None:
     (answer,) = _ask(translator, "I have a dog. " * 60)
     assert answer.count("perro") == 60
 
 
 @pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
-def test_hostile_text_does_no_harm(translator: DiffusionTranslator, text: str) -> None:
+def test_hostile_text_does_no_harm(translator: OwnTranslator, text: str) -> None:
     (answer,) = translate(translator, [TranslationRequest(text, "en", "es")])
     assert isinstance(answer, str)
 
 
-def test_unknown_direction(translator: DiffusionTranslator) -> None:
+def test_unknown_direction(translator: OwnTranslator) -> None:
     with pytest.raises(TranslatorError, match="en to ja, only en-es$"):
-        translator.add(TranslationRequest("Hello.", "en", "ja"))
+        translator.check("en", "ja")
     with pytest.raises(TranslatorError, match="only en-es; --checkpoint embedded-many can$"):
-        translator.add(TranslationRequest("Hello.", "en", "de"))
+        translate(translator, [TranslationRequest("Hello.", "en", "de")])
 
 
 def test_where_no_model_knows_the_languages_the_first_says_what_it_knows() -> None:
-    translator = open_translator("diffusion", directions=[("en", "es"), ("en", "ja")])
+    translator = open_translator("own", directions=[("en", "es"), ("en", "ja")])
     with pytest.raises(TranslatorError, match="en to ja, only en-es$"):
         translator.check("en", "ja")
 
 
 def test_each_language_is_that_of_the_first_model_that_knows_it() -> None:
     directions = [("en", target) for target in ("de", "es", "fr", "it", "pt")]
-    translator = open_translator("diffusion", directions=directions)
+    translator = open_translator("own", directions=directions)
     requests = [TranslationRequest("Thank you very much.", *direction) for direction in directions]
     answers = translate(translator, requests)
     for answer, word in zip(
@@ -70,15 +87,15 @@ def test_each_language_is_that_of_the_first_model_that_knows_it() -> None:
         translate(one, [request])
         for one in (
             translator,
-            DiffusionTranslator("embedded"),
-            DiffusionTranslator("embedded-many"),
+            OwnTranslator("embedded"),
+            OwnTranslator("embedded-many"),
         )
     )
     assert ours == embedded != many
 
 
 def test_without_languages_all_models_of_the_package_are_there() -> None:
-    translator = open_translator("diffusion")
+    translator = open_translator("own")
     for direction in ("en", "es"), ("en", "it"), ("pt", "en"):
         translator.check(*direction)
 
@@ -86,3 +103,106 @@ def test_without_languages_all_models_of_the_package_are_there() -> None:
 def test_stored_size() -> None:
     folders = EMBEDDED, EMBEDDED.with_name("embedded_many")
     assert sum(path.stat().st_size for one in folders for path in one.rglob("*")) < 60e6
+
+
+class Poisoned(own.Translations):
+    """Translations that fail at some texts: where these are added, or in the step that they share
+    with others."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._fails = False
+        self._unending: set[int] = set()
+
+    def add(self, request: own.Request) -> int:
+        if error := ERRORS.get(request.text):
+            raise error
+        number = super().add(request)
+        self._fails |= "cake" in request.text
+        if "unending" in request.text:
+            self._unending.add(number)
+        return number
+
+    def step(self) -> list[tuple[int, own.Answer | Exception]]:  # type: ignore[override]
+        if self._fails:
+            raise RuntimeError("CUDA error: out of memory")
+        return [
+            (number, ValueError("no end") if number in self._unending else answer)
+            for number, answer in super().step()
+        ]
+
+
+ERRORS: dict[str, Exception] = {
+    "poison 1": ValueError("too long"),
+    "poison 2": RuntimeError("out of memory"),
+    "poison 3": AssertionError(),
+}
+LONG = "The children are reading in the garden, and the old dog sleeps under the table. " * 3
+
+
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnTranslator]:
+    monkeypatch.setattr(own, "Translations", Poisoned)
+    translator = OwnTranslator("embedded")
+    yield translator
+    asyncio.run(translator.aclose())
+
+
+def _outcomes(translator: OwnTranslator, *texts: str) -> list[str | BaseException]:
+    async def ask() -> list[str | BaseException]:
+        requests = [TranslationRequest(text, "en", "es") for text in texts]
+        return await asyncio.gather(*map(translator.translate, requests), return_exceptions=True)
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_what_cannot_be_begun_is_the_error_of_that_text(poisoned: OwnTranslator, text: str) -> None:
+    before, failed, after = _outcomes(poisoned, "I have a dog.", text, "Thank you.")
+    assert isinstance(failed, TranslatorError) and failed.__cause__ is ERRORS[text]
+    assert before == "Tengo un perro." and isinstance(after, str)
+
+
+def test_an_answer_that_is_an_error_is_that_of_its_text(poisoned: OwnTranslator) -> None:
+    texts = "I have a dog. Thank you.", "I have a dog. An unending song. Thank you."
+    beside, failed = _outcomes(poisoned, *texts)
+    assert isinstance(beside, str) and "perro" in beside
+    assert isinstance(failed, TranslatorError) and str(failed).endswith("no end")
+    assert _outcomes(poisoned, "I have a dog.") == ["Tengo un perro."]
+
+
+def test_a_step_that_fails_ends_what_is_at_work_and_nothing_else(
+    poisoned: OwnTranslator,
+) -> None:
+    outcomes = _outcomes(poisoned, LONG, "Thank you for the cake.")
+    assert all(isinstance(outcome, TranslatorError) for outcome in outcomes)
+    assert "out of memory" in str(outcomes[0])
+    assert _outcomes(poisoned, "I have a dog.") == ["Tengo un perro."]
+
+
+def test_a_cancelled_text_does_no_harm_to_others(translator: OwnTranslator) -> None:
+    async def scenario() -> str:
+        request = TranslationRequest(LONG, "en", "es")
+        abandoned = asyncio.create_task(translator.translate(request))
+        await asyncio.sleep(0)
+        abandoned.cancel()
+        beside = await translator.translate(TranslationRequest("I have a dog.", "en", "es"))
+        assert abandoned.cancelled()
+        return beside
+
+    assert asyncio.run(scenario()) == "Tengo un perro."
+
+
+def test_what_is_at_work_when_the_translator_closes_has_an_error() -> None:
+    async def scenario() -> None:
+        translator = OwnTranslator("embedded")
+        request = TranslationRequest(LONG, "en", "es")
+        asked = asyncio.create_task(translator.translate(request))
+        await asyncio.sleep(0)
+        await translator.aclose()
+        with pytest.raises(TranslatorError, match="closed"):
+            await asked
+        with pytest.raises(TranslatorError, match="closed"):
+            await translator.translate(request)
+
+    asyncio.run(scenario())
