@@ -32,13 +32,11 @@ CACHED_ROWS = 64  # of scores, on a CPU
 class StepOptions:
     """Approximations. `fp8`: the experts' weights in 8 bits; `int8`: those of the
     layers and the head, on a CPU.
-    `top_tokens`: self-conditioning reads only so many of the most likely tokens. `shortlist` [n]
-    int64: the tokens that answers may have; noise still comes from the whole vocabulary."""
+    `top_tokens`: self-conditioning reads only so many of the most likely tokens."""
 
     fp8: bool = False
     int8: bool = False
     top_tokens: int | None = None
-    shortlist: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +106,9 @@ class DenoisingStep:
         self._rules = CanvasRules(
             sampler.entropy_bound, sampler.stability_threshold, sampler.confidence_threshold
         )
-        weight, shortlist = model.embed_tokens.weight, options.shortlist
-        self._head = weight if shortlist is None else weight[shortlist].contiguous()
+        self._head = weight = model.embed_tokens.weight
         self._scoring = pack(self._head) if options.int8 else self._head
         barred = torch.tensor([*self._config.eos_token_ids, self._config.pad_token_id])
-        if shortlist is not None:
-            barred = torch.isin(shortlist.cpu(), barred).nonzero()[:, 0]
         self._barred = barred.to(weight.device)
         # A Python number of the weight's precision: a tensor would have to travel to the device.
         self._scale = float(torch.tensor(self._config.hidden_size**0.5, dtype=weight.dtype))
@@ -203,10 +198,7 @@ class DenoisingStep:
         else:
             top = top_tokens(stats.scores, stats.log_total, self._options.top_tokens)
             expected = soft_embed_top(*top, self._head, self._scale)
-        best, sample, shortlist = stats.best, stats.sample, self._options.shortlist
-        if shortlist is not None:
-            best, sample = shortlist[best], shortlist[sample]
-        return best, sample, stats.entropy, expected
+        return stats.best, stats.sample, stats.entropy, expected
 
     def _batch(self, layout: Layout, shape: Shape) -> FlatBatch:
         def sequences(count: int, starts: Tensor) -> Sequences:

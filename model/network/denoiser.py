@@ -172,10 +172,6 @@ class Denoiser(nn.Module):
         """Embeddings times sqrt(D), the factor rounded to the weight's dtype."""
         return self.embed_tokens(tokens) * self._embedding_scale()
 
-    def expected_embedding(self, logits: Tensor) -> Tensor:
-        """Mean embedding [B, C, D] under softmax(logits [B, C, V])."""
-        return self.mean_embedding(torch.softmax(logits, dim=-1, dtype=torch.float32))
-
     def mean_embedding(self, probabilities: Tensor) -> Tensor:
         """Mean embedding [B, C, D] under probabilities [B, C, V] float32."""
         weight = self.embed_tokens.weight

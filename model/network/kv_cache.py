@@ -28,10 +28,6 @@ class KVCache:
         """Tokens in each row [B] int64."""
         return (self.positions != PADDING).sum(dim=1)
 
-    def select(self, rows: Tensor) -> KVCache:
-        """The cache of some rows (indices or a mask [B])."""
-        return KVCache(self.positions[rows], tuple((k[rows], v[rows]) for k, v in self.layers))
-
 
 def extend(cache: KVCache | None, positions: Tensor) -> Tensor:
     """Positions [B, S + N] of the keys after N new ones."""

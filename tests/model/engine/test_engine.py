@@ -335,14 +335,6 @@ def test_all_tokens_as_the_most_likely_ones_is_exact(mild_model: Denoiser) -> No
     assert tokens_of(mild_model, options=StepOptions(top_tokens=512)) == tokens_of(mild_model)
 
 
-def test_a_shortlist_bounds_the_answers(model: Denoiser) -> None:
-    assert tokens_of(model, options=StepOptions(shortlist=torch.arange(512))) == tokens_of(model)
-    few = torch.tensor([0, 1, 5, 17, 300, 404])
-    found = tokens_of(model, options=StepOptions(shortlist=few))
-    assert {token for tokens in found for token in tokens} <= {5, 17, 300, 404, 0}
-    assert all(tokens[0] not in (0, 1) for tokens in found)
-
-
 @pytest.mark.parametrize("options", [StepOptions(fp8=True), StepOptions(int8=True)])
 def test_8_bits_change_little(
     model: Denoiser, options: StepOptions, both_hidden: Callable[..., Any]

@@ -22,14 +22,6 @@ def test_lengths_do_not_count_padding() -> None:
     assert cache_of([[0, 1, 2], [0, PADDING, PADDING]]).lengths.tolist() == [3, 1]
 
 
-def test_selected_rows_keep_their_keys_and_values() -> None:
-    chosen = cache_of([[0, 1], [0, PADDING], [5, 6]]).select(torch.tensor([True, False, True]))
-    assert chosen.positions.tolist() == [[0, 1], [5, 6]]
-    keys, values = chosen.layers[0]
-    assert keys.flatten().tolist() == [0, 1, 5, 6]
-    assert values.flatten().tolist() == [0, -1, -5, -6]
-
-
 def test_new_positions_follow_the_cached_ones() -> None:
     new = torch.tensor([[2, 3], [1, 2]])
     assert extend(None, new).tolist() == new.tolist()
