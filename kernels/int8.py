@@ -1,11 +1,16 @@
 """Matrix products on a CPU in 8 bits: a weight is rounded once, and its input at each product.
 
-PyTorch's dynamic quantization, by the library that it has for the processor (fbgemm, QNNPACK).
+PyTorch's dynamic quantization, by the library that it has for the processor (fbgemm, oneDNN,
+QNNPACK). Without VNNI the first two add pairs of products in 16 bits, and what is larger than that
+is cut: 255 * 127 twice would be. So the input is rounded to 7 bits there, the narrow range, of
+which no pair is too large.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,20 +18,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LARGEST = 127
+# What the libraries look for before they use VNNI; fbgemm for the last alone.
+VNNI = "avx512_f", "avx512_bw", "avx512_dq", "avx512_vl", "avx512_vnni"
+# Set, a library may leave VNNI alone though the processor has it.
+SWITCHES = "FBGEMM_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"
 
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """A weight of `rows` output channels with a scale each, packed for the processor."""
+    """A weight of `rows` output channels with a scale each, packed by a library for the processor;
+    `narrow`: its inputs are rounded to 7 bits."""
 
     packed: torch.ScriptObject
     rows: int
+    narrow: bool
 
 
 def is_supported() -> bool:
     """Whether PyTorch has it here. NOTE: its tensors of 8 bits are to go in some later version
     (github.com/pytorch/pytorch/issues/184982)."""
     return torch.backends.quantized.engine != "none" and hasattr(torch, "quantize_per_channel")
+
+
+def needs_narrow_range(
+    library: str, features: Mapping[str, object], environment: Mapping[str, str]
+) -> bool:
+    """Whether a library may add pairs of products in 16 bits, on a processor with these features
+    (those of `torch.cpu.get_capabilities`). The narrow range is right everywhere, if less exact:
+    the full one is for what surely has no need of it.
+
+    `x86` is fbgemm or oneDNN, as PyTorch chooses for each weight. None but oneDNN knows the VNNI
+    of processors without AVX-512, and not in all of its products. QNNPACK adds in 32 bits.
+    """
+    if library == "qnnpack":
+        return False
+    has_vnni = all(features.get(name) for name in VNNI)
+    return not has_vnni or any(name in environment for name in SWITCHES)
 
 
 def pack(weight: Tensor) -> Int8:
@@ -36,7 +63,11 @@ def pack(weight: Tensor) -> Int8:
     zeros = torch.zeros(len(weight), dtype=torch.int64)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # see is_supported
         rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
-        return Int8(torch.ops.quantized.linear_prepack(rounded, None), len(weight))
+        packed = torch.ops.quantized.linear_prepack(rounded, None)
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    # The libraries read these variables by themselves: here is where what they do is known.
+    narrow = needs_narrow_range(torch.backends.quantized.engine, features, os.environ)
+    return Int8(packed, len(weight), narrow)
 
 
 def linear(x: Tensor, weight: Tensor | Int8) -> Tensor:
@@ -44,15 +75,4 @@ def linear(x: Tensor, weight: Tensor | Int8) -> Tensor:
     one scale."""
     if isinstance(weight, Tensor):
         return F.linear(x, weight)
-    return torch.ops.quantized.linear_dynamic(x, weight.packed, _NARROW)
-
-
-def _adds_pairs_in_16_bits() -> bool:
-    """Whether the sums of two products need the room that 7 bits of the input leave: on processors
-    without VNNI all libraries but QNNPACK add so."""
-    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else None
-    has_vnni = found is not None and bool(found.get("avx512_vnni"))
-    return torch.backends.quantized.engine != "qnnpack" and not has_vnni
-
-
-_NARROW = _adds_pairs_in_16_bits()
+    return torch.ops.quantized.linear_dynamic(x, weight.packed, weight.narrow)
