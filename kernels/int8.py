@@ -64,7 +64,9 @@ def pack(weight: Tensor) -> Int8:
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # see is_supported
         rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
         packed = torch.ops.quantized.linear_prepack(rounded, None)
-    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    features: Mapping[str, object] = {}
+    if hasattr(torch.cpu, "get_capabilities"):
+        features = torch.cpu.get_capabilities()
     # The libraries read these variables by themselves: here is where what they do is known.
     narrow = needs_narrow_range(torch.backends.quantized.engine, features, os.environ)
     return Int8(packed, len(weight), narrow)
