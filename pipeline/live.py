@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
@@ -14,24 +14,13 @@ from .audio.pcm import to_ms
 from .captions.track import CaptionTrack, SourceTrack
 from .config import LiveConfig, SegmenterConfig
 from .errors import RecognizerError
-from .events import AudioChunk, Caption, Hypothesis, Samples, SourceSegment, Word
+from .events import AudioChunk, Caption, Hypothesis, Samples, SourceSegment, Status, Word
 from .recognizers import Recognizer, RecognizerStream
 from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
 from .translators.queue import Priority, Superseded, TranslationQueue
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStatus:
-    """How well a session keeps up; the fields are those of the protocol's `status`."""
-
-    lag_ms: int
-    queued: int
-    dropped_drafts: int
-    heard_ms: int
-    term_hits: int
 
 
 class Session:
@@ -97,10 +86,10 @@ class Session:
         """Audio received and not yet heard by the recognizer."""
         return max(0, to_ms(self._received_samples) - self._heard_ms)
 
-    def status(self) -> SessionStatus:
+    def status(self) -> Status:
         oldest_ms = self._translations.oldest_heard_ms(self._session_id)
         captioned_ms = self._heard_ms if oldest_ms is None else min(oldest_ms, self._heard_ms)
-        return SessionStatus(
+        return Status(
             lag_ms=max(0, to_ms(self._received_samples) - captioned_ms),
             queued=self._translations.queued(self._session_id),
             dropped_drafts=self._dropped_drafts,

@@ -2,258 +2,158 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
-from ..config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig, Term
 from ..errors import RefusedError
-from ..events import Caption
-from .client_events import Flush, Stop
+from ..events import Caption, Ended, Failed, Status
+from . import Audio, ClientEvent, Published, Refuse, Snapshot, Started, encode_json
+from .captions_parsing import VERSION, parse_control, parse_start, parse_view
 
-VERSION = 1
 SUBPROTOCOL = "surtitle.v1"
 TOKEN_PREFIX = "bearer."
-CODEC = "pcm_s16le"
-MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ = 8000, 96_000
-MAX_TARGETS = 8
-MAX_TERMS, MAX_TERM_CHARS = 500, 100
-
-_ROOM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_SEQUENCE = re.compile(r"[0-9]{1,15}")
-_JOINERS = {0x200C: None, 0x200D: None}  # invisible, and needed to write Persian and Hindi
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A publisher begins a session."""
+class PublishDialect:
+    """One connection to `/v1/publish`: a start or a resume first, then audio and controls."""
 
-    room: str
-    config: LiveConfig
-    sample_rate_hz: int
+    can_resume = True
 
+    def __init__(self) -> None:
+        self._has_started = False
 
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """A publisher goes on with a session whose key it knows."""
+    def begin(self) -> list[ClientEvent]:
+        return []
 
-    key: str
+    def receive(self, message: str | bytes) -> list[ClientEvent]:
+        """Understand a message; a wrong one is the last."""
+        try:
+            if not self._has_started:
+                start = parse_start(message)
+                self._has_started = True
+                return [start]
+            if isinstance(message, str):
+                return [parse_control(message)]
+        except RefusedError as error:
+            return [_refusal(error)]
+        if len(message) % 2:
+            why = f"audio must be whole 16-bit samples, got {len(message)} bytes"
+            return [_refusal(RefusedError("bad_request", why))]
+        return [Audio(message)]
 
+    def encode(self, published: Published) -> list[str]:
+        match published.event:
+            case Started() as started:
+                return [_started(started)]
+            case Caption() | Status():
+                return [published.encoded(encode_event)]
+            case Ended(session_id):
+                return [_encode("stopped", session=session_id)]
+            case Failed(code=code, message=message):
+                return [self.error(code, message)]
+            case Snapshot():
+                return []
 
-@dataclass(frozen=True, slots=True)
-class ViewRequest:
-    """What a viewer asks for: no `languages` are all of them.
-
-    After a lost connection: `session` and `after`, the sequence number of the last message seen.
-    """
-
-    room: str
-    languages: frozenset[str] = frozenset()
-    session: str | None = None
-    after: int = 0
-
-
-def parse_start(message: str | bytes) -> Start | Resume:
-    """The first message of a publisher. Raises RefusedError, as all functions here that parse."""
-    fields = _object(message)
-    if fields.get("type") != "start":
-        raise _bad(f"the first message must be of type 'start', got {fields.get('type')!r:.80}")
-    if fields.get("version") != VERSION:
-        raise _bad(f"version must be {VERSION}, got {fields.get('version')!r:.80}")
-    if "resume" in fields:
-        return Resume(_text(fields, "resume"))
-    if (codec := fields.get("codec")) != CODEC:
-        raise _bad(f"codec must be {CODEC}, got {codec!r:.80}")
-    rate_hz = fields.get("sample_rate_hz")
-    if type(rate_hz) is not int or not MIN_SAMPLE_RATE_HZ <= rate_hz <= MAX_SAMPLE_RATE_HZ:
-        raise _bad(
-            f"sample_rate_hz must be {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ}, "
-            f"got {rate_hz!r:.80}"
-        )
-    return Start(parse_room(_text(fields, "room", "main")), _live_config(fields), rate_hz)
+    def error(self, code: str, message: str) -> str:
+        return _encode("error", code=code, message=message)
 
 
-def parse_control(message: str) -> Flush | Stop:
-    """A text message that follows."""
-    match _object(message).get("type"):
-        case "flush":
-            return Flush()
-        case "stop":
-            return Stop()
-        case other:
-            raise _bad(f"a message of type {other!r:.80} is not known; send flush or stop")
+class ViewDialect:
+    """One connection to `/v1/view`, by the query of its address; it only reads."""
+
+    can_resume = False
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self._query = query
+
+    def begin(self) -> list[ClientEvent]:
+        try:
+            return [parse_view(self._query)]
+        except RefusedError as error:
+            return [_refusal(error)]
+
+    def receive(self, message: str | bytes) -> list[ClientEvent]:
+        why = f"a viewer only reads, got {message[:80]!r}"
+        return [_refusal(RefusedError("bad_request", why))]
+
+    def encode(self, published: Published) -> list[str]:
+        match published.event:
+            case Caption() | Status():
+                return [published.encoded(encode_event)]
+            case Snapshot():
+                return [published.encoded(encode_snapshot)]
+            case Started() | Ended() | Failed():
+                return []  # a snapshot tells viewers that nobody publishes any more
+
+    def error(self, code: str, message: str) -> str:
+        return _encode("error", code=code, message=message)
 
 
-def parse_view(query: Mapping[str, str]) -> ViewRequest:
-    """The query of a viewer's address."""
-    languages = frozenset(part for part in query.get("lang", "").split(",") if part)
-    for language in languages:
-        if re.fullmatch("[a-z]{2}", language) is None:
-            raise _bad(f"lang must be codes like es or en,es, got {query['lang']!r:.80}")
-    after = query.get("after", "0")
-    if _SEQUENCE.fullmatch(after) is None:
-        raise _bad(f"after must be a sequence number, got {after!r:.80}")
-    room = parse_room(query.get("room", "main"))
-    return ViewRequest(room, languages, query.get("session"), int(after))
+def encode_event(published: Published) -> str:
+    """A caption or a status, which everyone reads alike."""
+    event = published.event
+    if isinstance(event, Status):
+        return _encode("status", **asdict(event))
+    assert isinstance(event, Caption), "what else happens, each connection tells in its way"
+    fields: dict[str, Any] = {
+        "sequence": published.sequence,
+        "segment_id": event.segment_id,
+        "revision": event.revision,
+        "language": event.language,
+        "text": event.text,
+        "start_ms": event.start_ms,
+        "end_ms": event.end_ms,
+        "is_final": event.is_final,
+        "is_source": event.is_source,
+    }
+    if event.is_final and event.words:
+        is_estimated = any(word.is_estimated for word in event.words)
+        fields["times"] = "estimated" if is_estimated else "measured"
+        fields["words"] = [
+            {"text": word.text, "start_ms": word.start_ms, "end_ms": word.end_ms}
+            for word in event.words
+        ]
+    return _encode("caption", **fields)
 
 
-def parse_room(name: str) -> str:
-    if _ROOM.fullmatch(name) is None:
-        raise _bad(f"room must be 1 to 64 of a-z A-Z 0-9 _ -, got {name!r:.80}")
-    return name
-
-
-def encode_started(
-    room: str,
-    session: str,
-    resume: str,
-    config: LiveConfig,
-    recognizer: str,
-    notices: Sequence[str],
-    received_samples: int,
-) -> str:
-    return _encode(
-        "started",
-        version=VERSION,
-        room=room,
-        session=session,
-        resume=resume,
-        source=config.source,
-        targets=config.targets,
-        recognizer=recognizer,
-        notices=notices,
-        received_samples=received_samples,
-    )
-
-
-def encode_snapshot(
-    room: str,
-    session: str | None,
-    config: LiveConfig | None,
-    sequence: int,
-    captions: Sequence[str],
-    *,
-    is_live: bool,
-) -> str:
-    """`captions` are encoded already; without a session there is no `config`."""
+def encode_snapshot(published: Published) -> str:
+    """The captions in it are encoded once for all snapshots and everyone who reads them."""
+    snapshot = published.event
+    assert isinstance(snapshot, Snapshot)
+    config = snapshot.config
     head = _encode(
         "snapshot",
         version=VERSION,
-        room=room,
-        session=session,
-        sequence=sequence,
+        room=snapshot.room,
+        session=snapshot.session_id,
+        sequence=published.sequence,
         source=config and config.source,
         targets=config.targets if config else (),
-        is_live=is_live,
+        is_live=snapshot.is_live,
     )
-    return f'{head[:-1]}, "captions": [{", ".join(captions)}]}}'
+    captions = ", ".join(caption.encoded(encode_event) for caption in snapshot.captions)
+    return f'{head[:-1]}, "captions": [{captions}]}}'
 
 
-def encode_caption(sequence: int, caption: Caption) -> str:
-    fields = asdict(caption)
-    del fields["words"]
-    return _encode("caption", sequence=sequence, **fields)
-
-
-def encode_status(
-    *,
-    lag_ms: int,
-    queued: int,
-    dropped_drafts: int,
-    viewers: int,
-    heard_ms: int,
-    term_hits: int,
-) -> str:
+def _started(started: Started) -> str:
     return _encode(
-        "status",
-        lag_ms=lag_ms,
-        queued=queued,
-        dropped_drafts=dropped_drafts,
-        viewers=viewers,
-        heard_ms=heard_ms,
-        term_hits=term_hits,
+        "started",
+        version=VERSION,
+        room=started.room,
+        session=started.session_id,
+        resume=started.resume_key,
+        source=started.config.source,
+        targets=started.config.targets,
+        recognizer=started.recognizer,
+        notices=started.notices,
+        received_samples=started.received_samples,
     )
 
 
-def encode_stopped(session: str) -> str:
-    return _encode("stopped", session=session)
-
-
-def encode_error(code: str, message: str) -> str:
-    return _encode("error", code=code, message=message)
+def _refusal(error: RefusedError) -> Refuse:
+    return Refuse(_encode("error", code=error.code, message=str(error)))
 
 
 def _encode(message_type: str, **fields: Any) -> str:
-    return json.dumps({"type": message_type, **fields}, ensure_ascii=False)
-
-
-def _live_config(fields: dict[str, Any]) -> LiveConfig:
-    mode = _text(fields, "mode", "fresh")
-    if mode not in CAPTION_MODES:
-        raise _bad(f"mode must be {' or '.join(CAPTION_MODES)}, got {mode!r:.80}")
-    targets = _list(fields, "targets", MAX_TARGETS)
-    if not all(isinstance(target, str) for target in targets):
-        raise _bad(f"targets must be codes like es, got {targets!r:.80}")
-    terms = tuple(_term(term) for term in _list(fields, "terms", MAX_TERMS))
-    try:
-        return LiveConfig(_text(fields, "source"), tuple(targets), mode, terms)
-    except ValueError as error:
-        raise _bad(str(error)) from error
-
-
-def _term(value: object) -> Term:
-    if isinstance(value, dict):
-        term = cast("dict[str, object]", value)
-        source, targets = term.get("source"), term.get("targets", {})
-        if _is_expression(source) and isinstance(targets, dict):
-            pairs = cast("dict[str, object]", targets)
-            if all(
-                (key == ANY_LANGUAGE or re.fullmatch("[a-z]{2}", key)) and _is_expression(text)
-                for key, text in pairs.items()
-            ):
-                return Term(cast(str, source), cast("dict[str, str]", pairs))
-    raise _bad(
-        'a term must be like {"source": "harbor", "targets": {"es": "puerto"}}, '
-        f"its texts 1 to {MAX_TERM_CHARS} printable characters, got {value!r:.200}"
-    )
-
-
-def _is_expression(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        # Half a surrogate pair could not be sent on.
-        and value.translate(_JOINERS).isprintable()
-        and 0 < len(value.strip()) <= MAX_TERM_CHARS
-    )
-
-
-def _object(message: str | bytes) -> dict[str, Any]:
-    if isinstance(message, bytes):
-        raise _bad("the first message must be a text message of type 'start', got a binary one")
-    try:
-        value: object = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise _bad(f"a text message must be JSON, got {message!r:.80}") from error
-    if not isinstance(value, dict):
-        raise _bad(f"a text message must be a JSON object, got {message!r:.80}")
-    return cast("dict[str, Any]", value)
-
-
-def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise _bad(f"{name} must be a text, got {value!r:.80}")
-    return value
-
-
-def _list(fields: dict[str, Any], name: str, most: int) -> list[Any]:
-    value = fields.get(name, [])
-    if not isinstance(value, list) or len(cast("list[Any]", value)) > most:
-        raise _bad(f"{name} must be a list of at most {most}, got {value!r:.80}")
-    return cast("list[Any]", value)
-
-
-def _bad(message: str) -> RefusedError:
-    return RefusedError("bad_request", message)
+    return encode_json({"type": message_type, **fields})

@@ -6,22 +6,36 @@ which only grow. Options that refine a transcript (`model`, `punctuate`, `smart_
 taken and change nothing; those that would change its shape are refused.
 https://developers.deepgram.com/reference/speech-to-text/listen-streaming
 
-Captions know the time of a segment, not of its words, and not how sure the recognizer was: words
-share the time of their segment by length, and each `confidence` is 1.
+The words of the language spoken have the times and confidences that the recognizer gave them. The
+words of a translation share the time of their segment by length, and each `confidence` is 1.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from ..captions.order import CaptionOrder
 from ..config import LiveConfig, Term
-from ..events import Caption
-from .client_events import Audio, ClientEvent, Flush, Reply, Stop
+from ..events import Caption, Ended, Failed, Status
+from ..text.languages import language_rules
+from ..text.tokens import tokenize
+from . import (
+    Audio,
+    ClientEvent,
+    Faults,
+    Flush,
+    Published,
+    Refuse,
+    Start,
+    Stop,
+    decode_json,
+    encode_json,
+    shown,
+)
 
 MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ = 8000, 96_000
 MIN_UTTERANCE_END_MS, MAX_UTTERANCE_END_MS = 1000, 5000
@@ -71,41 +85,42 @@ def parse_query(query: Sequence[tuple[str, str]]) -> ListenRequest:
 
 
 class ListenDialect:
-    """One connection. `recognizer` is the name of what listens, `created` the time, ISO 8601."""
+    """One connection to a room. `recognizer` is the name of what listens, `created` the time,
+    ISO 8601."""
+
+    can_resume = False
 
     def __init__(
-        self, request: ListenRequest, session_id: str, recognizer: str, created: str
+        self, request: ListenRequest, room: str, session_id: str, recognizer: str, created: str
     ) -> None:
-        self.config = request.config
-        self.sample_rate_hz = request.sample_rate_hz
         self._request = request
+        self._start: Start | None = Start(room, request.config, request.sample_rate_hz)
         self._session_id = session_id
         self._created = created
         self._model = {"name": recognizer, "version": "1", "arch": "surtitle"}
         self._model_uuid = str(uuid.uuid5(uuid.NAMESPACE_URL, recognizer))
         self._sha256 = hashlib.sha256()
         self._sample_count = 0
+        self._faults = Faults()
+        self._order = CaptionOrder()
         self._finalize_wanted = False
         self._spoken: Caption | None = None  # the newest in the language spoken
         self._utterance_ended = True  # as told to the client
 
-    def greeting(self) -> list[str]:
+    def begin(self) -> list[ClientEvent]:
         return []
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
-        """Understand a message; a bad one is answered with an error, and the session goes on."""
+        """Understand a message. What cannot be decoded is the last; other wrong ones are answered
+        with an error, and the session goes on, up to MAX_FAULTS of them."""
         if isinstance(message, bytes):
-            if len(message) % 2:
-                return [self._schema_error(f"{len(message)} bytes are no whole 16-bit samples", "")]
-            self._sha256.update(message)
-            self._sample_count += len(message) // 2
-            return [Audio(message)]
+            return self._audio(message)
         try:
-            control: Any = json.loads(message)
-            name = control["type"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return [self._schema_error("a text message must be a JSON object with a type", message)]
-        match name:
+            control = decode_json(message)
+        except ValueError as error:
+            return [Refuse(self._schema_error(str(error), message))]
+        fields = cast("dict[str, object]", control) if isinstance(control, dict) else {}
+        match name := fields.get("type"):
             case "KeepAlive":
                 return []
             case "Finalize":
@@ -113,22 +128,52 @@ class ListenDialect:
                 return [Flush()]
             case "CloseStream":
                 return [Stop()]
+            case str():
+                why = f"a message of type {shown(name)} is not known"
             case _:
-                return [self._schema_error(f"a message of type {name!r} is not known", message)]
+                why = "a text message must be a JSON object with a type"
+        return [self._faults.answer(self._schema_error(why, message))]
 
-    def encode(self, caption: Caption) -> list[str]:
-        """The messages that a caption of the session leads to, in any of its languages."""
+    def encode(self, published: Published) -> list[str]:
+        match published.event:
+            case Caption() as caption:
+                return self._captions(self._order.push(caption))
+            case Status(heard_ms=heard_ms):
+                return self._utterance_end(heard_ms)
+            case Ended():
+                return [*self._captions(self._order.flush()), self._metadata()]
+            case Failed(code=code, message=message):
+                return [*self._captions(self._order.flush()), self.error(code, message)]
+            case _:
+                return []
+
+    def error(self, code: str, message: str) -> str:
+        return _message("Error", variant=code, description=message, message="")
+
+    def _audio(self, pcm: bytes) -> list[ClientEvent]:
+        """The first audio begins the session."""
+        if len(pcm) % 2:
+            why = f"{len(pcm)} bytes are no whole 16-bit samples"
+            return [Refuse(self._schema_error(why, ""))]
+        self._sha256.update(pcm)
+        self._sample_count += len(pcm) // 2
+        start, self._start = self._start, None
+        return [Audio(pcm)] if start is None else [start, Audio(pcm)]
+
+    def _captions(self, captions: list[Caption]) -> list[str]:
+        """The messages that captions lead to, which come in the order of their segments."""
         messages: list[str] = []
-        if caption.language == self.config.source:
-            messages += self._speech_started(caption)
-            self._spoken, self._utterance_ended = caption, False
-        if caption.language == self._request.language and (
-            caption.is_final or self._request.has_drafts
-        ):
-            messages.append(self._results(caption))
+        for caption in captions:
+            if caption.language == self._request.config.source:
+                messages += self._speech_started(caption)
+                self._spoken, self._utterance_ended = caption, False
+            if caption.language == self._request.language and (
+                caption.is_final or self._request.has_drafts
+            ):
+                messages.append(self._results(caption))
         return messages
 
-    def heard(self, heard_ms: int) -> list[str]:
+    def _utterance_end(self, heard_ms: int) -> list[str]:
         """Whether the speaker has been silent for long, now that `heard_ms` have been heard."""
         spoken, gap_ms = self._spoken, self._request.utterance_end_ms
         if gap_ms is None or self._utterance_ended or spoken is None or not spoken.is_final:
@@ -138,30 +183,30 @@ class ListenDialect:
         self._utterance_ended = True
         return [_message("UtteranceEnd", channel=[0, 1], last_word_end=spoken.end_ms / 1000)]
 
-    def farewell(self) -> list[str]:
+    def _metadata(self) -> str:
         """The last message of a session that has been closed as it should."""
-        metadata = _message(
+        return _message(
             "Metadata",
             transaction_key="deprecated",
             request_id=self._session_id,
             sha256=self._sha256.hexdigest(),
             created=self._created,
-            duration=self._sample_count / self.sample_rate_hz,
+            duration=self._sample_count / self._request.sample_rate_hz,
             channels=1,
             models=[self._model_uuid],
             model_info={self._model_uuid: self._model},
         )
-        return [metadata]
-
-    @staticmethod
-    def error(code: str, message: str) -> str:
-        """An error that ends the session."""
-        return _message("Error", variant=code, description=message, message="")
 
     def _results(self, caption: Caption) -> str:
         from_finalize = self._finalize_wanted and caption.is_final
         self._finalize_wanted = self._finalize_wanted and not caption.is_final
-        alternative = {"transcript": caption.text, "confidence": 1.0, "words": _words(caption)}
+        words = _words(caption)
+        confidence = sum(word["confidence"] for word in words) / len(words) if words else 1.0
+        alternative = {
+            "transcript": caption.text,
+            "confidence": round(confidence, 4),
+            "words": words,
+        }
         return _message(
             "Results",
             channel_index=[0, 1],
@@ -184,35 +229,40 @@ class ListenDialect:
             return []
         return [_message("SpeechStarted", channel=[0, 1], timestamp=caption.start_ms / 1000)]
 
-    def _schema_error(self, description: str, message: str) -> Reply:
-        return Reply(
-            _message("Error", variant="SchemaError", description=description, message=message[:200])
-        )
+    def _schema_error(self, why: str, message: str) -> str:
+        return _message("Error", variant="SchemaError", description=why, message=message[:200])
 
 
 def _words(caption: Caption) -> list[dict[str, Any]]:
-    texts = caption.text.split()
+    """The words that were spoken with their times; those of a translation with their shares."""
+    if caption.words:
+        return [
+            _word(word.text, word.start_ms, word.end_ms, word.confidence) for word in caption.words
+        ]
+    texts = [token.text for token in tokenize(caption.text, language_rules(caption.language))]
     ms_per_char = (caption.end_ms - caption.start_ms) / max(1, sum(map(len, texts)))
     words: list[dict[str, Any]] = []
     start_ms = float(caption.start_ms)
     for text in texts:
         end_ms = start_ms + len(text) * ms_per_char
-        bare = "".join(char for char in text if char.isalnum() or char in "'’-").lower()
-        words.append(
-            {
-                "word": bare or text,
-                "start": round(start_ms / 1000, 3),
-                "end": round(end_ms / 1000, 3),
-                "confidence": 1.0,
-                "punctuated_word": text,
-            }
-        )
+        words.append(_word(text, start_ms, end_ms, 1.0))
         start_ms = end_ms
     return words
 
 
+def _word(text: str, start_ms: float, end_ms: float, confidence: float) -> dict[str, Any]:
+    bare = "".join(char for char in text if char.isalnum() or char in "'’-").lower()
+    return {
+        "word": bare or text,
+        "start": round(start_ms / 1000, 3),
+        "end": round(end_ms / 1000, 3),
+        "confidence": round(confidence, 4),
+        "punctuated_word": text,
+    }
+
+
 def _message(message_type: str, **fields: Any) -> str:
-    return json.dumps({"type": message_type, **fields}, ensure_ascii=False)
+    return encode_json({"type": message_type, **fields})
 
 
 def _integer(options: dict[str, str], name: str, least: int, most: int) -> int:

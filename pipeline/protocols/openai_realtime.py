@@ -7,63 +7,75 @@ https://developers.openai.com/api/reference/resources/realtime/translation-serve
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 from collections.abc import Callable
 from itertools import count
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
+from ..captions.order import CaptionOrder
 from ..config import LiveConfig
 from ..errors import SurtitleError
-from ..events import Caption
+from ..events import Caption, Ended, Failed
 from ..text.languages import language_rules
-from .client_events import Audio, ClientEvent, Reply, Stop
+from . import (
+    Audio,
+    ClientEvent,
+    Faults,
+    Published,
+    Refuse,
+    Reply,
+    Start,
+    Stop,
+    decode_json,
+    encode_json,
+    shown,
+)
 
 SAMPLE_RATE_HZ = 24_000
+MAX_NAME_CHARS = 512  # of a client's, to be said back
 FRAME_MS = 200  # `elapsed_ms` counts in these
 
 
 class TranslationDialect:
-    """One connection: what the client has asked for, and how far its transcripts have grown.
+    """One connection to a room: what the client has asked for, and how far its transcripts have
+    grown.
 
-    `config` is what to listen to, None until the client has named the target language. `check`
-    raises SurtitleError for a pair of languages that cannot be translated.
+    `check` raises SurtitleError for a pair of languages that cannot be translated.
     """
 
-    sample_rate_hz = SAMPLE_RATE_HZ
+    can_resume = False
 
     def __init__(
         self,
+        room: str,
         session_id: str,
         model: str,
         source: str,
         expires_at_s: int,
         check: Callable[[str, str], None],
     ) -> None:
-        self.config: LiveConfig | None = None
+        self._room = room
         self._session_id = session_id
         self._model = model
         self._source = source
         self._expires_at_s = expires_at_s
         self._check = check
+        self._config: LiveConfig | None = None  # until the client has named the target language
         self._has_audio = False
         self._source_model: str | None = None  # where set, the client wants the source text too
         self._transcripts: dict[str, _Transcript] = {}
+        self._faults = Faults()
         self._event_numbers = count(1)
 
-    def greeting(self) -> list[str]:
-        return [self._event("session.created", session=self._session())]
-
-    def farewell(self) -> list[str]:
-        return [self._event("session.closed")]
+    def begin(self) -> list[ClientEvent]:
+        return [Reply(self._event("session.created", session=self._session()))]
 
     def error(self, code: str, message: str) -> str:
-        """An error that ends the session."""
         kind = "server_error" if code == "internal" else "invalid_request_error"
         return self._event("error", error={"type": kind, "code": code, "message": message})
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
-        """Understand a message; a bad one is answered with an error, and the session goes on."""
+        """Understand a message. What cannot be decoded is the last; other wrong ones are answered
+        with an error, and the session goes on, up to MAX_FAULTS of them."""
         event_id: object = None
         try:
             event = _parse(message)
@@ -73,78 +85,101 @@ class TranslationDialect:
                     self._update(_object(event.get("session"), "session"))
                     return [Reply(self._event("session.updated", session=self._session()))]
                 case "session.input_audio_buffer.append":
-                    return [self._append(event.get("audio"))]
+                    return self._append(event.get("audio"))
                 case "session.close":
                     return [Stop()]
                 case other:
-                    raise _Invalid("type", f"an event of type {other!r} is not known here")
+                    raise _Invalid("type", f"an event of type {shown(other)} is not known here")
         except _Invalid as invalid:
             error = {
                 "type": "invalid_request_error",
                 "code": "invalid_value",
                 "message": str(invalid),
                 "param": invalid.param,
-                "event_id": event_id if isinstance(event_id, str) else None,
+                "event_id": event_id if _is_name(event_id) else None,
             }
-            return [Reply(self._event("error", error=error))]
+            answer = self._event("error", error=error)
+            return [Refuse(answer) if invalid.is_last else self._faults.answer(answer)]
 
-    def encode(self, caption: Caption) -> list[str]:
-        """What a caption adds to the transcript in its language, if anything.
+    def encode(self, published: Published) -> list[str]:
+        """What happens adds to the transcripts, or ends them.
 
-        Captions come as a stable session publishes them: segment after segment, growing only.
+        Each caption of a stable session only grows; their order is seen to here.
         """
-        is_source = caption.language == self._source
-        if is_source and self._source_model is None:
-            return []
-        transcript = self._transcripts.setdefault(caption.language, _Transcript(caption.language))
-        delta = transcript.push(caption)
-        if not delta:
+        match published.event:
+            case Caption() as caption:
+                transcript = self._transcript(caption.language)
+                return self._delta(caption.language, transcript.push(caption))
+            case Ended():
+                return [*self._last_deltas(), self._event("session.closed")]
+            case Failed(code=code, message=message):
+                return [*self._last_deltas(), self.error(code, message)]
+            case _:
+                return []
+
+    def _transcript(self, language: str) -> _Transcript:
+        return self._transcripts.setdefault(language, _Transcript(language))
+
+    def _last_deltas(self) -> list[str]:
+        return [
+            message
+            for language, transcript in self._transcripts.items()
+            for message in self._delta(language, transcript.flush())
+        ]
+
+    def _delta(self, language: str, delta: str) -> list[str]:
+        is_source = language == self._source
+        if not delta or (is_source and self._source_model is None):
             return []
         name = f"session.{'input' if is_source else 'output'}_transcript.delta"
-        return [self._event(name, delta=delta, elapsed_ms=transcript.elapsed_ms)]
-
-    def heard(self, heard_ms: int) -> list[str]:
-        """Silence is not told in this format."""
-        return []
+        elapsed_ms = self._transcripts[language].elapsed_ms
+        return [self._event(name, delta=delta, elapsed_ms=elapsed_ms)]
 
     def _update(self, session: dict[str, Any]) -> None:
         audio = _object(session.get("audio", {}), "session.audio")
         output = _object(audio.get("output", {}), "session.audio.output")
         inputs = _object(audio.get("input", {}), "session.audio.input")
+        source_model = self._source_model
+        if "transcription" in inputs:
+            source_model = _transcription_model(inputs["transcription"])
         if "language" in output:
             self._set_target(output["language"])
-        if "transcription" in inputs:
-            self._source_model = _transcription_model(inputs["transcription"])
+        self._source_model = source_model
 
     def _set_target(self, language: object) -> None:
         param = "session.audio.output.language"
         if not isinstance(language, str):
-            raise _Invalid(param, f"{param} must be a code like es, got {language!r}")
+            raise _Invalid(param, f"{param} must be a code like es, got {shown(language)}")
         try:
             config = LiveConfig(self._source, (language,), "stable")
             self._check(self._source, language)
         except (ValueError, SurtitleError) as error:
-            raise _Invalid(param, str(error)) from error
-        if self._has_audio and config != self.config:
+            raise _Invalid(param, f"{error!s:.200}") from error
+        if self._has_audio and config != self._config:
             raise _Invalid(param, "the language is fixed once there is audio; open a new session")
-        self.config = config
+        self._config = config
 
-    def _append(self, audio: object) -> Audio:
-        if self.config is None:
+    def _append(self, audio: object) -> list[ClientEvent]:
+        """The first audio begins the session."""
+        config = self._config
+        if config is None:
             raise _Invalid(
                 "session.audio.output.language",
                 "name the target language with session.update before the first audio",
             )
         if not isinstance(audio, str):
-            raise _Invalid("audio", "audio must be a string of base64")
+            raise _Invalid("audio", "audio must be a string of base64", is_last=True)
         try:
             pcm = base64.b64decode(audio, validate=True)
-        except binascii.Error as error:
-            raise _Invalid("audio", f"audio is not base64: {error}") from error
+        except ValueError as error:  # binascii.Error is one
+            raise _Invalid("audio", f"audio is not base64: {error}", is_last=True) from error
         if len(pcm) % 2:
-            raise _Invalid("audio", f"audio must be whole 16-bit samples, got {len(pcm)} bytes")
+            why = f"audio must be whole 16-bit samples, got {len(pcm)} bytes"
+            raise _Invalid("audio", why, is_last=True)
+        if self._has_audio:
+            return [Audio(pcm)]
         self._has_audio = True
-        return Audio(pcm)
+        return [Start(self._room, config, SAMPLE_RATE_HZ), Audio(pcm)]
 
     def _session(self) -> dict[str, Any]:
         transcription = self._source_model and {"model": self._source_model}
@@ -155,21 +190,25 @@ class TranslationDialect:
             "expires_at": self._expires_at_s,
             "audio": {
                 "input": {"transcription": transcription, "noise_reduction": None},
-                "output": {"language": self.config and self.config.targets[0]},
+                "output": {"language": self._config and self._config.targets[0]},
             },
         }
 
     def _event(self, event_type: str, **fields: Any) -> str:
         event_id = f"event_{self._session_id}_{next(self._event_numbers)}"
-        return json.dumps({"type": event_type, "event_id": event_id, **fields}, ensure_ascii=False)
+        return encode_json({"type": event_type, "event_id": event_id, **fields})
 
 
 class _Invalid(Exception):
-    """A message of the client that asks for what is not allowed, and which part of it does."""
+    """A message of the client that asks for what is not allowed, and which part of it does.
 
-    def __init__(self, param: str | None, message: str) -> None:
+    `is_last`: what follows could not be understood right without it.
+    """
+
+    def __init__(self, param: str | None, message: str, *, is_last: bool = False) -> None:
         super().__init__(message)
         self.param = param
+        self.is_last = is_last
 
 
 class _Transcript:
@@ -178,18 +217,24 @@ class _Transcript:
     def __init__(self, language: str) -> None:
         self.elapsed_ms = 0
         self._space = " " if language_rules(language).has_spaces else ""
+        self._order = CaptionOrder()
         self._is_empty = True
-        self._segment_id = -1
-        self._shown = ""  # of that segment
+        self._shown: dict[int, str] = {}  # of the segments that are not final
 
     def push(self, caption: Caption) -> str:
-        if caption.segment_id != self._segment_id:
-            self._segment_id, self._shown = caption.segment_id, ""
-        assert caption.text.startswith(self._shown), "a stable caption only grows"
-        delta = caption.text[len(self._shown) :]
-        if delta and not self._shown and not self._is_empty:
+        return "".join(map(self._grown, self._order.push(caption)))
+
+    def flush(self) -> str:
+        return "".join(map(self._grown, self._order.flush()))
+
+    def _grown(self, caption: Caption) -> str:
+        before = self._shown.pop(caption.segment_id, "")
+        assert caption.text.startswith(before), "a stable caption only grows"
+        delta = caption.text[len(before) :]
+        if delta and not before and not self._is_empty:
             delta = self._space + delta
-        self._shown = caption.text
+        if not caption.is_final:
+            self._shown[caption.segment_id] = caption.text
         self._is_empty = self._is_empty and not delta
         self.elapsed_ms = max(self.elapsed_ms, -(-caption.end_ms // FRAME_MS) * FRAME_MS)
         return delta
@@ -197,16 +242,17 @@ class _Transcript:
 
 def _parse(message: str | bytes) -> dict[str, Any]:
     if isinstance(message, bytes):
-        raise _Invalid(None, "send events as text; audio is base64 in them")
+        raise _Invalid(None, "send events as text; audio is base64 in them", is_last=True)
     try:
-        return _object(json.loads(message), "an event")
-    except (ValueError, RecursionError) as error:
-        raise _Invalid(None, f"an event must be JSON: {error}") from error
+        event = decode_json(message)
+    except ValueError as error:
+        raise _Invalid(None, str(error), is_last=True) from error
+    return _object(event, "an event")
 
 
 def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _Invalid(name, f"{name} must be an object, got {value!r:.80}")
+        raise _Invalid(name, f"{name} must be an object, got {shown(value)}")
     return cast("dict[str, Any]", value)
 
 
@@ -216,6 +262,10 @@ def _transcription_model(transcription: object) -> str | None:
     if transcription is None:
         return None
     model = _object(transcription, param).get("model")
-    if not isinstance(model, str) or not model:
-        raise _Invalid(f"{param}.model", f"{param}.model must be a name, got {model!r}")
+    if not _is_name(model):
+        raise _Invalid(f"{param}.model", f"{param}.model must be a name, got {shown(model)}")
     return model
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARS

@@ -24,13 +24,12 @@ from ..recognizers import Recognizer
 from ..translators import Translator
 from ..translators.queue import TranslationQueue
 from .access import Access
-from .caption_sockets import CaptionSockets
 from .guard import Guard
 from .http import WebApi
 from .metrics import Metrics
 from .rooms import Rooms
+from .sockets import Sockets
 from .store import Store
-from .vendor_sockets import VendorSockets
 
 PAGES = Path(__file__).parents[2] / "web"
 STALLED_MS = 30_000  # so long a connection may take nothing of what it is sent
@@ -94,10 +93,9 @@ async def open_server(
     async with aclosing(translations), asyncio.TaskGroup() as tasks:
         rooms = Rooms(config, recognizer, translations, store, metrics, tasks)
         running = tasks.create_task(rooms.run())
-        sockets = CaptionSockets(rooms, access, metrics, config)
+        sockets = Sockets(rooms, access, metrics, config, translator.check)
         api = WebApi(rooms, store, translator, access, metrics)
-        vendors = VendorSockets(rooms, access, metrics, translator)
-        app = Starlette(routes=_routes(sockets, vendors, api, pages))
+        app = Starlette(routes=_routes(sockets, api, pages))
         yield CaptionServer(config, Guard(app, access), rooms)
         running.cancel()
 
@@ -128,14 +126,12 @@ def _check_certificate(config: ServerConfig) -> None:
         ) from error
 
 
-def _routes(
-    sockets: CaptionSockets, vendors: VendorSockets, api: WebApi, pages: Path
-) -> list[BaseRoute]:
+def _routes(sockets: Sockets, api: WebApi, pages: Path) -> list[BaseRoute]:
     return [
         WebSocketRoute("/v1/publish", sockets.publish),
         WebSocketRoute("/v1/view", sockets.view),
-        WebSocketRoute("/v1/listen", vendors.listen),
-        WebSocketRoute("/v1/realtime/translations", vendors.translate),
+        WebSocketRoute("/v1/listen", sockets.listen),
+        WebSocketRoute("/v1/realtime/translations", sockets.translate),
         Route("/v1/languages", api.for_viewers(api.languages)),
         Route("/v1/sessions", api.for_viewers(api.sessions)),
         Route("/v1/sessions/{session_id}/transcript", api.for_viewers(api.transcript)),

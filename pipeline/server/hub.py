@@ -1,66 +1,51 @@
-"""Fan-out of one room: each message is encoded once, and waits for every viewer by itself."""
+"""Fan-out of one room: events, each encoded where it is sent, which wait for every reader alone."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 from ..config import LiveConfig
-from ..events import Caption
-from ..protocols.captions import ViewRequest, encode_caption, encode_snapshot
+from ..events import Caption, Ended, Failed, SessionEvent
+from ..protocols import Published, RoomEvent, Snapshot, View
 
 SNAPSHOT_SEGMENTS = 10  # of each language
-HELD_MESSAGES = 1000  # for viewers that lost their connection: more than a minute of dense speech
-OUTBOX_MESSAGES = 256  # of finals alone several minutes
+HELD_CAPTIONS = 1000  # for viewers that lost their connection: more than a minute of dense speech
+OUTBOX_EVENTS = 256  # of finals alone several minutes
 TRY_AGAIN_LATER = 1013  # a WebSocket close code
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What all viewers are sent; in an outbox it replaces what waits under the same `key`.
-
-    `text` is in our wire format. `caption` is what it tells, for those who speak another one.
-    """
-
-    key: Hashable
-    text: str
-    sequence: int = 0
-    caption: Caption | None = None
-
-    @property
-    def is_draft(self) -> bool:
-        return self.caption is not None and not self.caption.is_final
-
-
 class Outbox:
-    """What waits to be sent to one viewer, of all languages or of some.
+    """What waits to be sent to one reader, of all languages or of some.
 
-    A newer draft takes the place of one that waits. When OUTBOX_MESSAGES wait, the oldest draft is
-    dropped; a final never is. A viewer too slow even for finals is told to connect again.
+    A newer draft takes the place of one that waits. When OUTBOX_EVENTS wait, the oldest draft is
+    dropped; a final never is. A reader too slow even for finals is told to connect again.
     """
 
     def __init__(self, languages: frozenset[str] = frozenset()) -> None:
         self.languages = languages
         self.close_code: int | None = None  # once set, nothing more is put in
-        self._waiting: dict[Hashable, Message] = {}
+        self._waiting: dict[Hashable, Published] = {}
         self._changed = asyncio.Event()
 
-    def wants(self, message: Message) -> bool:
-        caption = message.caption
-        return caption is None or not self.languages or caption.language in self.languages
+    def wants(self, event: RoomEvent) -> bool:
+        is_other = isinstance(event, Caption) and event.language not in self.languages
+        return not (self.languages and is_other)
 
-    def put(self, message: Message) -> int:
-        """Let a message wait; return how many drafts will not be sent because of it."""
+    def put(self, key: Hashable, published: Published) -> int:
+        """Let an event wait, instead of an older one of the same key.
+
+        Returns how many drafts will not be sent because of it.
+        """
         if self.close_code is not None:
             return 0
-        replaced = self._waiting.pop(message.key, None)
-        self._waiting[message.key] = message
+        replaced = self._waiting.pop(key, None)
+        self._waiting[key] = published
         self._changed.set()
-        if len(self._waiting) <= OUTBOX_MESSAGES:
-            return int(replaced is not None and replaced.is_draft)
-        oldest = next((key for key, waiting in self._waiting.items() if waiting.is_draft), None)
+        if len(self._waiting) <= OUTBOX_EVENTS:
+            return int(replaced is not None and _is_draft(replaced))
+        oldest = next((key for key, waiting in self._waiting.items() if _is_draft(waiting)), None)
         if oldest is None:
             self._waiting.clear()
             self.close(TRY_AGAIN_LATER)
@@ -77,8 +62,8 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def take(self) -> Message | None:
-        """Wait for the next message; None when the connection is to be closed."""
+    async def take(self) -> Published | None:
+        """Wait for the next event; None when the connection is to be closed."""
         while not self._waiting:
             if self.close_code is not None:
                 return None
@@ -88,9 +73,9 @@ class Outbox:
 
 
 class Hub:
-    """The captions of a room, and those who read them.
+    """The bus of a room: what its sessions say, one after the other, and those who read it.
 
-    It holds the newest segments of each language for viewers that come, and the newest messages
+    It holds the newest segments of each language for viewers that come, and the newest captions
     for those that come back.
     """
 
@@ -99,55 +84,55 @@ class Hub:
         self.viewers: set[Outbox] = set()
         self.empty = asyncio.Event()  # set while nobody reads
         self.empty.set()
-        self._readers: set[Outbox] = set()  # the viewers, and who reads captions only
-        self._session: str | None = None
+        self._readers: set[Outbox] = set()  # the viewers, and who reads one session only
+        self._session_id: str | None = None
         self._config: LiveConfig | None = None
         self._is_live = False
         self._sequence = 0
-        self._held: deque[Message] = deque(maxlen=HELD_MESSAGES)
-        self._newest: dict[str, dict[int, Message]] = {}  # by language and segment
+        self._held: deque[tuple[Hashable, Published]] = deque(maxlen=HELD_CAPTIONS)  # by key
+        self._newest: dict[str, dict[int, Published]] = {}  # by language and segment
 
-    def begin(self, session: str, config: LiveConfig) -> None:
-        self._session, self._config, self._is_live = session, config, True
+    def begin(self, session_id: str, config: LiveConfig) -> None:
+        self._session_id, self._config, self._is_live = session_id, config, True
         self._held.clear()
         self._newest.clear()
         self._tell_viewers()
 
-    def end(self) -> None:
-        """Nobody publishes any more; what the session said is held until another begins."""
-        self._is_live = False
-        self._tell_viewers()
+    def publish(self, session_id: str, event: SessionEvent) -> int:
+        """Send what a session says to all; return how many drafts will not be sent because of it.
 
-    def publish(self, caption: Caption) -> int:
-        """Send a caption to all; return how many drafts will not be sent because of it."""
-        self._sequence += 1
-        key = self._session, caption.segment_id, caption.language
-        text = encode_caption(self._sequence, caption)
-        message = Message(key, text, self._sequence, caption)
-        self._held.append(message)
-        newest = self._newest.setdefault(caption.language, {})
-        newest[caption.segment_id] = message
-        if len(newest) > SNAPSHOT_SEGMENTS:
-            del newest[min(newest)]
-        return self.send(message)
+        Ended or Failed is the last of a session: what it says after it goes nowhere, and neither
+        does what changes a final. What it said before is held until another session begins.
+        """
+        if not self._is_live or session_id != self._session_id:
+            return 0
+        match event:
+            case Caption():
+                return self._publish_caption(event)
+            case Ended() | Failed():
+                self._is_live = False
+                unsent = self._send(("end", session_id), Published(self._sequence, event))
+                self._tell_viewers()
+                return unsent
+            case _:
+                return self._send("status", Published(self._sequence, event))
 
-    def send(self, message: Message) -> int:
-        """Send any message to all, as `publish` does."""
-        return sum(reader.put(message) for reader in self._readers if reader.wants(message))
-
-    def view(self, request: ViewRequest) -> Outbox:
+    def view(self, request: View) -> Outbox:
         """A viewer comes: a snapshot waits for it."""
         outbox = Outbox(request.languages)
-        outbox.put(self._snapshot(outbox, request))
+        missed = self._missed(outbox, request) if request.session is not None else None
+        outbox.put(*self._snapshot(outbox, missed))
         self.viewers.add(outbox)
         self._add(outbox)
         return outbox
 
     def read(self) -> Outbox:
-        """Someone comes who is sent captions, but no snapshots; the newest segments wait."""
+        """Someone comes who is sent no snapshots; the newest segments wait."""
         outbox = Outbox()
-        for message in self._newest_for(outbox):
-            outbox.put(message)
+        for published in self._newest_for(outbox):
+            caption = published.event
+            assert isinstance(caption, Caption), "only captions are held"
+            outbox.put(self._key(caption), published)
         self._add(outbox)
         return outbox
 
@@ -162,44 +147,73 @@ class Hub:
         for reader in self._readers:
             reader.close(code)
 
+    def _publish_caption(self, caption: Caption) -> int:
+        newest = self._newest.setdefault(caption.language, {})
+        if _is_final(newest.get(caption.segment_id)):
+            return 0
+        self._sequence += 1
+        key, published = self._key(caption), Published(self._sequence, caption)
+        self._held.append((key, published))
+        newest[caption.segment_id] = published
+        if len(newest) > SNAPSHOT_SEGMENTS:
+            del newest[min(newest)]
+        return self._send(key, published)
+
+    def _key(self, caption: Caption) -> Hashable:
+        return self._session_id, caption.segment_id, caption.language
+
+    def _send(self, key: Hashable, published: Published) -> int:
+        event = published.event
+        return sum(reader.put(key, published) for reader in self._readers if reader.wants(event))
+
     def _add(self, outbox: Outbox) -> None:
         self._readers.add(outbox)
         self.empty.clear()
 
     def _tell_viewers(self) -> None:
+        """That a session has begun or ended: the same snapshot, without captions, for all."""
+        key, snapshot = self._snapshot(Outbox(), None)
         for viewer in self.viewers:
-            viewer.put(self._snapshot(viewer, ViewRequest(self.room)))
+            viewer.put(key, snapshot)
 
-    def _snapshot(self, outbox: Outbox, request: ViewRequest) -> Message:
-        missed = self._missed(outbox, request) if request.session is not None else None
-        session, captions = self._session, self._newest_for(outbox) if missed is None else missed
+    def _snapshot(
+        self, outbox: Outbox, missed: list[Published] | None
+    ) -> tuple[Hashable, Published]:
+        """What a viewer sees first: what it has missed, or else the newest segments."""
+        session_id, config = self._session_id, self._config
+        captions = self._newest_for(outbox) if missed is None else missed
         if not self._is_live and missed is None:
-            session, captions = None, []
-        text = encode_snapshot(
-            self.room,
-            session,
-            self._config if session is not None else None,
-            self._sequence,
-            [message.text for message in captions],
-            is_live=self._is_live,
-        )
-        return Message(("snapshot", session, self._is_live), text, self._sequence)
+            session_id, config, captions = None, None, []
+        snapshot = Snapshot(self.room, session_id, config, tuple(captions), self._is_live)
+        key = "snapshot", self._session_id, self._is_live
+        return key, Published(self._sequence, snapshot)
 
-    def _missed(self, outbox: Outbox, request: ViewRequest) -> list[Message] | None:
+    def _missed(self, outbox: Outbox, request: View) -> list[Published] | None:
         """What came after the last message that the viewer saw, None where not all of it is held.
 
         Also after the end of a session, whose last captions a lost connection may have swallowed.
         """
-        before = self._held[0].sequence - 1 if self._held else self._sequence
-        if request.session != self._session or not before <= request.after <= self._sequence:
+        before = self._held[0][1].sequence - 1 if self._held else self._sequence
+        if request.session != self._session_id or not before <= request.after <= self._sequence:
             return None
-        missed: dict[Hashable, Message] = {}
-        for message in self._held:
-            if message.sequence > request.after and outbox.wants(message):
-                missed.pop(message.key, None)
-                missed[message.key] = message
+        missed: dict[Hashable, Published] = {}
+        for key, published in self._held:
+            if published.sequence > request.after and outbox.wants(published.event):
+                missed.pop(key, None)
+                missed[key] = published
         return list(missed.values())
 
-    def _newest_for(self, outbox: Outbox) -> list[Message]:
-        messages = [m for newest in self._newest.values() for m in newest.values()]
-        return sorted(filter(outbox.wants, messages), key=lambda message: message.sequence)
+    def _newest_for(self, outbox: Outbox) -> list[Published]:
+        held = [one for newest in self._newest.values() for one in newest.values()]
+        wanted = (published for published in held if outbox.wants(published.event))
+        return sorted(wanted, key=lambda published: published.sequence)
+
+
+def _is_draft(published: Published) -> bool:
+    return isinstance(published.event, Caption) and not published.event.is_final
+
+
+def _is_final(published: Published | None) -> bool:
+    return (
+        published is not None and isinstance(published.event, Caption) and published.event.is_final
+    )

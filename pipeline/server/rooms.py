@@ -8,19 +8,19 @@ import secrets
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from ..audio.resampler import Resampler
 from ..config import LiveConfig, ServerConfig
 from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorError
-from ..events import Caption
+from ..events import Caption, Ended, Failed
 from ..live import Session
-from ..protocols.captions import ViewRequest, encode_error, encode_status, encode_stopped
-from ..recognizers import Recognizer
+from ..protocols import Started, View
+from ..recognizers import Recognizer, terms_notices
 from ..translators.queue import TranslationQueue
-from .hub import Hub, Message, Outbox
+from .hub import Hub, Outbox
 from .metrics import Metrics
 from .store import Store
 
@@ -63,13 +63,11 @@ class LiveSession:
         self._outbox: Outbox | None = None  # of the publisher, while it is connected
         self._absence: asyncio.TimerHandle | None = None
         self._is_stopped = False
+        self._begun = asyncio.Event()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def push(self, pcm: bytes) -> None:
-        """Take the next audio, 16-bit little-endian mono. Raises RefusedError."""
-        if len(pcm) % SAMPLE_BYTES:
-            raise RefusedError(
-                "bad_request", f"audio must be whole 16-bit samples, got {len(pcm)} bytes"
-            )
+        """Take the next audio, whole samples of 16-bit little-endian mono. Raises RefusedError."""
         if self._is_stopped:
             return
         sample_count = len(pcm) // SAMPLE_BYTES
@@ -113,13 +111,40 @@ class LiveSession:
                 wait_s = self._server.resume_s if self.is_resumable else 0.0
                 self._absence = loop.call_later(wait_s, self.stop)
 
-    def close(self, last_words: str, code: int) -> None:
-        """The session is over: tell the publisher, and let it go."""
+    def fail(self, error: Exception) -> None:
+        """End the session at once: something that belongs to it alone went wrong."""
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    async def begun(self) -> None:
+        """Wait until the recognizer listens, or the session is over."""
+        await self._begun.wait()
+
+    async def run(self) -> None:
+        """Listen until the end. Raises whatever has ended the session before it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = [tasks.create_task(self._begin()), tasks.create_task(self._fail())]
+                await self.session.run()
+                for task in watching:
+                    task.cancel()
+        except ExceptionGroup as errors:  # the first has cancelled the others
+            raise errors.exceptions[0] from None
+
+    async def _begin(self) -> None:
+        await self.session.begun()
+        self._begun.set()
+
+    async def _fail(self) -> None:
+        await self._failure
+
+    def close(self, code: int) -> None:
+        """The session is over: let the publisher go when it has been told so."""
         if self._absence is not None:
             self._absence.cancel()
         if self._outbox is not None:
-            self._outbox.put(Message("last words", last_words))
             self._outbox.close(code)
+        self._begun.set()
 
 
 class Rooms:
@@ -189,8 +214,20 @@ class Rooms:
             "without its publisher; start a new one",
         )
 
+    def started(self, live: LiveSession) -> Started:
+        """What the client of a session is told when it listens."""
+        return Started(
+            room=live.hub.room,
+            session_id=live.id,
+            resume_key=live.resume_key,
+            config=live.config,
+            recognizer=self.recognizer.name,
+            notices=tuple(terms_notices(self.recognizer, live.config.terms)),
+            received_samples=live.received_samples,
+        )
+
     @contextmanager
-    def viewed(self, request: ViewRequest) -> Generator[Outbox, None, None]:
+    def viewed(self, request: View) -> Generator[Outbox, None, None]:
         """A viewer is in a room. Raises RefusedError."""
         self._refuse_when_closing()
         everywhere = sum(len(hub.viewers) for hub in self._hubs.values())
@@ -221,11 +258,10 @@ class Rooms:
             while True:
                 await asyncio.sleep(STATUS_S)
                 for live in list(self._live.values()):
-                    status = live.session.status()
-                    self._metrics.lag_s.observe(status.lag_ms / 1000)
-                    self._count_untranslated(live, status.dropped_drafts)
-                    text = encode_status(viewers=len(live.hub.viewers), **asdict(status))
-                    live.hub.send(Message("status", text))
+                    try:
+                        self._tell_status(live)
+                    except Exception as error:
+                        live.fail(error)
 
     async def aclose(self) -> None:
         """End all sessions as if their publishers had asked for it, then let all viewers go."""
@@ -247,17 +283,23 @@ class Rooms:
                 for hub in hubs:
                     await hub.empty.wait()
 
+    def _tell_status(self, live: LiveSession) -> None:
+        status = live.session.status()
+        self._metrics.lag_s.observe(status.lag_ms / 1000)
+        self._count_untranslated(live, status.dropped_drafts)
+        live.hub.publish(live.id, replace(status, viewers=len(live.hub.viewers)))
+
     async def _run(self, live: LiveSession) -> None:
-        last_words, code = encode_stopped(live.id), NORMAL
+        last, code = Ended(live.id), NORMAL
         try:
-            await live.session.run()
+            await live.run()
         except Exception as error:  # one session fails: the others go on
-            log.exception("a session failed", extra={"session": live.id})
+            log.error("a session failed", exc_info=error, extra={"session": live.id})
             why = str(error) if isinstance(error, SurtitleError) else "see the server's log"
-            last_words, code = encode_error("internal", f"the session has failed: {why}"), FAILED
+            last, code = Failed(live.id, "internal", f"the session has failed: {why}"), FAILED
         finally:
-            live.hub.end()
-            live.close(last_words, GOING_AWAY if self._is_closing else code)
+            live.hub.publish(live.id, last)
+            live.close(GOING_AWAY if self._is_closing else code)
             self._count_untranslated(live, live.session.status().dropped_drafts)
             self._store.end(live.id)
             del self._live[live.hub.room], self._running[live.id]
@@ -269,7 +311,7 @@ class Rooms:
         if caption.is_final:
             self._store.add(session_id, caption)
         self._metrics.captions.inc()
-        self._metrics.unsent_drafts.inc(hub.publish(caption))
+        self._metrics.unsent_drafts.inc(hub.publish(session_id, caption))
 
     def _count_untranslated(self, live: LiveSession, dropped_drafts: int) -> None:
         self._metrics.untranslated_drafts.inc(dropped_drafts - live.untranslated_drafts)

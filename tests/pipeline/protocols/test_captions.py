@@ -4,157 +4,180 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from surtitle.pipeline.config import LiveConfig, Term
-from surtitle.pipeline.errors import RefusedError
-from surtitle.pipeline.events import Caption
+from surtitle.pipeline.events import Caption, Ended, Failed, SessionEvent, Status, Word
+from surtitle.pipeline.protocols import (
+    Audio,
+    ClientEvent,
+    Dialect,
+    Flush,
+    Published,
+    Refuse,
+    Resume,
+    Snapshot,
+    Start,
+    Started,
+    Stop,
+    View,
+)
 from surtitle.pipeline.protocols import captions as protocol
-from surtitle.pipeline.protocols.captions import Resume, Start, ViewRequest
-from surtitle.pipeline.protocols.client_events import Flush, Stop
+from surtitle.pipeline.protocols.captions import PublishDialect, ViewDialect
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
-EXAMPLES: dict[str, dict[str, Any]] = {
-    example["type"]: example
+EXAMPLES: list[dict[str, Any]] = [
+    example
     for example in map(json.loads, re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL))
     if "type" in example
-}
-START = EXAMPLES["start"]
+]
 CONFIG = LiveConfig("en", ("es",), "fresh", (Term("harbor", {"es": "puerto"}),))
+SESSION = "20261124-101500-x7k2"
 
 
-def encoded(name: str) -> str:
-    """An example's fields, encoded by the function that the server encodes them with."""
-    fields = {key: value for key, value in EXAMPLES[name].items() if key not in ("type", "version")}
-    match name:
-        case "started" | "snapshot":
-            assert fields.pop("source") == CONFIG.source
-            assert tuple(fields.pop("targets")) == CONFIG.targets
-            return getattr(protocol, f"encode_{name}")(config=CONFIG, **fields)
-        case "caption":
-            return protocol.encode_caption(fields.pop("sequence"), Caption(**fields))
-        case _:
-            return getattr(protocol, f"encode_{name}")(**fields)
+def example(message_type: str, **fields: Any) -> dict[str, Any]:
+    """The document's example of a message with these fields."""
+    (found,) = [
+        one for one in EXAMPLES if one["type"] == message_type and fields.items() <= one.items()
+    ]
+    return found
+
+
+START = example("start")
+
+
+def sent(dialect: Dialect, event: SessionEvent | Started | Snapshot, sequence: int = 0) -> Any:
+    (message,) = dialect.encode(Published(sequence, event))
+    return json.loads(message)
 
 
 def test_the_document_has_an_example_of_each_message() -> None:
-    assert set(EXAMPLES) == {"start", "started", "snapshot", "caption", "status", "error"}
+    kinds = {"start", "started", "snapshot", "caption", "status", "error"}
+    assert {one["type"] for one in EXAMPLES} == kinds
 
 
-@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"start"}))
-def test_what_the_server_sends_is_as_documented(name: str) -> None:
-    assert json.loads(encoded(name)) == EXAMPLES[name]
+def test_started_is_as_documented() -> None:
+    recognizer = "PocketSphinx (English)"
+    notice = f"{recognizer} cannot listen for the terms; only translations use them"
+    started = Started("main", SESSION, "kq3v…", CONFIG, recognizer, (notice,), 0)
+    assert sent(PublishDialect(), started) == example("started")
+    assert ViewDialect({}).encode(Published(0, started)) == []
 
 
-def test_start_is_understood_as_documented() -> None:
-    assert protocol.parse_start(json.dumps(START)) == Start("main", CONFIG, 48_000)
+def test_a_draft_is_as_documented() -> None:
+    draft = Caption(7, 3, "es", "El puerto abre a las seis", 15250, 17020, is_final=False)
+    for dialect in PublishDialect(), ViewDialect({}):
+        assert sent(dialect, draft, 42) == example("caption", is_final=False)
 
 
-def test_the_examples_within_sentences() -> None:
+def test_a_final_of_the_language_spoken_is_as_documented() -> None:
+    words = (
+        Word("The", 15250, 15380, 0.9),
+        Word("harbor", 15380, 15890, 0.9),
+        Word("opens.", 15930, 16410, 0.9),
+    )
+    final = Caption(7, 4, "en", "The harbor opens.", 15250, 16410, True, True, words)
+    assert sent(ViewDialect({}), final, 45) == example("caption", is_final=True)
+    estimated = replace(final, words=(replace(words[0], is_estimated=True), *words[1:]))
+    assert sent(ViewDialect({}), estimated)["times"] == "estimated"
+    draft = replace(final, is_final=False)
+    assert "words" not in sent(ViewDialect({}), draft)
+
+
+def test_a_status_is_as_documented() -> None:
+    for dialect in PublishDialect(), ViewDialect({}):
+        status = Status(640, 2, 0, 61250, 3, viewers=12)
+        assert sent(dialect, status) == example("status")
+
+
+def test_a_snapshot_is_as_documented() -> None:
+    snapshot = Snapshot("main", SESSION, CONFIG, (), True)
+    assert sent(ViewDialect({}), snapshot, 41) == example("snapshot")
+
+
+def test_the_captions_in_a_snapshot_are_messages() -> None:
+    captions = [Caption(n, 0, "es", "hola", 0, 900, True) for n in range(2)]
+    held = tuple(Published(40 + n, caption) for n, caption in enumerate(captions))
+    found = sent(ViewDialect({}), Snapshot("main", SESSION, CONFIG, held, True), 41)
+    messages = [json.loads(*ViewDialect({}).encode(each)) for each in held]
+    assert found["captions"] == messages
+
+
+def test_the_end_of_a_session_is_told_to_its_publisher() -> None:
+    assert sent(PublishDialect(), Ended("x")) == {"type": "stopped", "session": "x"}
+    failed = Failed("x", "internal", "it has died")
+    assert sent(PublishDialect(), failed) == {
+        "type": "error", "code": "internal", "message": "it has died"
+    }  # fmt: skip
+    for end in Ended("x"), failed:
+        assert ViewDialect({}).encode(Published(0, end)) == []
+
+
+def test_an_error_is_as_documented() -> None:
+    (refused,) = PublishDialect().receive(json.dumps(START | {"sample_rate_hz": 0}))
+    assert isinstance(refused, Refuse)
+    assert json.loads(refused.message) == example("error")
+
+
+def test_half_a_surrogate_pair_is_sent_as_a_question_mark() -> None:
+    broken = Caption(0, 0, "es", "hola \ud800", 0, 900, is_final=True)
+    assert sent(ViewDialect({}), broken)["text"] == "hola ?"
+
+
+def publishing() -> PublishDialect:
+    """After its start."""
+    dialect = PublishDialect()
+    assert dialect.receive(json.dumps(START)) == [Start("main", CONFIG, 48_000)]
+    return dialect
+
+
+def test_a_publisher_sends_audio_and_controls() -> None:
+    dialect = publishing()
+    assert dialect.receive(b"\1\2") == [Audio(b"\1\2")]
     controls = re.findall(r'`(\{"type": "(?:flush|stop)"\})`', DOCUMENT)
-    assert [protocol.parse_control(control) for control in controls] == [Flush(), Stop()]
-    assert json.loads(protocol.encode_stopped("x")) == {"type": "stopped", "session": "x"}
+    events: list[ClientEvent] = [event for one in controls for event in dialect.receive(one)]
+    assert events == [Flush(), Stop()]
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (b"\0\0\0", "whole 16-bit samples, got 3 bytes"),
+        ('{"type": "start"}', "type 'start' is not known; send flush or stop"),
+        ("", "must be JSON"),
+    ],
+)
+def test_a_wrong_message_of_a_publisher_is_its_last(message: str | bytes, why: str) -> None:
+    (refused,) = publishing().receive(message)
+    assert isinstance(refused, Refuse)
+    error = json.loads(refused.message)
+    assert error["code"] == "bad_request" and why in error["message"]
+
+
+def test_a_resume_is_the_first_message_too() -> None:
+    message = json.dumps({"type": "start", "version": 1, "resume": "kq3v"})
+    assert PublishDialect().receive(message) == [Resume("kq3v")]
+
+
+def test_a_viewer_asks_by_its_address_and_says_nothing() -> None:
     (query,) = re.findall(r"`/v1/view\?(.*?)`", DOCUMENT)
     assert query == "room=main&lang=es"
-    assert protocol.parse_view({"room": "main", "lang": "es"}) == ViewRequest(
-        "main", frozenset({"es"})
-    )
+    dialect = ViewDialect({"room": "main", "lang": "es"})
+    assert dialect.begin() == [View("main", frozenset({"es"}))]
+    for message in "hello", b"", "x" * 10_000:
+        (refused,) = dialect.receive(message)
+        assert isinstance(refused, Refuse) and len(refused.message) < 200
+    (refused,) = ViewDialect({"room": "a b"}).begin()
+    assert isinstance(refused, Refuse) and "room must be" in refused.message
 
 
 def test_every_error_code_of_ours_is_documented() -> None:
     documented = set(re.findall(r"`([a-z_]+)`", DOCUMENT.partition("Codes:")[2].partition("#")[0]))
     package = Path(protocol.__file__).parents[1]
-    sources = "".join(path.read_text(encoding="utf-8") for path in package.glob("*.py"))
-    used = set(re.findall(r'RefusedError\(\s*"([a-z_]+)"', sources))
-    assert used <= documented
-
-
-def test_what_may_be_left_out() -> None:
-    start = {"type": "start", "version": 1, "source": "en", "codec": "pcm_s16le"}
-    start["sample_rate_hz"] = 16_000
-    assert protocol.parse_start(json.dumps(start)) == Start("main", LiveConfig("en"), 16_000)
-
-
-def test_unknown_fields_are_ignored() -> None:
-    assert protocol.parse_start(json.dumps(START | {"color": "blue"})) == Start(
-        "main", CONFIG, 48_000
-    )
-
-
-def test_a_resume_needs_nothing_but_its_key() -> None:
-    message = json.dumps({"type": "start", "version": 1, "resume": "kq3v"})
-    assert protocol.parse_start(message) == Resume("kq3v")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"type": "begin"}, "type 'start', got 'begin'"),
-        ({"version": 2}, "version must be 1, got 2"),
-        ({"room": "a b"}, "room must be 1 to 64 of .*, got 'a b'"),
-        ({"room": "x" * 65}, "room must be"),
-        ({"room": None}, "room must be a text, got None"),
-        ({"source": "english"}, "a language must be a code like en or es, got 'english'"),
-        ({"source": 7}, "source must be a text, got 7"),
-        ({"targets": ["en"]}, "not be the source"),
-        ({"targets": ["es", "es"]}, "given once"),
-        ({"targets": "es"}, "targets must be a list of at most 8, got 'es'"),
-        ({"targets": ["aa"] * 9}, "at most 8"),
-        ({"targets": [1]}, r"targets must be codes like es, got \[1\]"),
-        ({"mode": "swift"}, "mode must be stable or fresh, got 'swift'"),
-        ({"codec": "opus"}, "codec must be pcm_s16le, got 'opus'"),
-        ({"sample_rate_hz": 0}, "sample_rate_hz must be 8000 to 96000, got 0"),
-        ({"sample_rate_hz": 44_100.0}, "got 44100.0"),
-        ({"sample_rate_hz": True}, "got True"),
-        ({"terms": [{"source": ""}]}, "a term must be like"),
-        ({"terms": [{"source": "a", "targets": {"Spanish": "b"}}]}, "a term must be like"),
-        ({"terms": [{"source": "a", "targets": {"es": "b" * 101}}]}, "1 to 100 printable"),
-        ({"terms": [{"source": "\ud800"}]}, "printable characters"),
-        ({"terms": ["harbor"]}, "got 'harbor'"),
-        ({"resume": 5}, "resume must be a text, got 5"),
-    ],
-)
-def test_a_wrong_start_is_told_what_is_wrong(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(RefusedError, match=message) as caught:
-        protocol.parse_start(json.dumps(START | change))
-    assert caught.value.code == "bad_request"
-
-
-def test_a_term_may_have_the_joiners_of_persian() -> None:
-    terms = [{"source": "books", "targets": {"fa": "کتاب\u200cها"}}]
-    start = protocol.parse_start(json.dumps(START | {"terms": terms}))
-    assert isinstance(start, protocol.Start)
-    assert start.config.terms == (Term("books", {"fa": "کتاب\u200cها"}),)
-
-
-@pytest.mark.parametrize("message", ["", "{", "[]", "null", "[" * 100_000, b"\0\0"])
-def test_what_is_no_message(message: str | bytes) -> None:
-    with pytest.raises(RefusedError, match="message must be"):
-        protocol.parse_start(message)
-
-
-def test_an_unknown_control_is_told() -> None:
-    with pytest.raises(RefusedError, match="type 'start' is not known; send flush or stop"):
-        protocol.parse_control('{"type": "start"}')
-
-
-def test_a_viewer_resumes_in_several_languages() -> None:
-    query = {"room": "hall-2", "lang": "en,es", "session": "s", "after": "41"}
-    assert protocol.parse_view(query) == ViewRequest("hall-2", frozenset({"en", "es"}), "s", 41)
-
-
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ({"lang": "es,Deutsch"}, "lang must be codes like es or en,es, got 'es,Deutsch'"),
-        ({"after": "-1"}, "after must be a sequence number, got '-1'"),
-        ({"after": "9" * 16}, "after must be"),
-        ({"room": "../etc"}, "got '../etc'"),
-    ],
-)
-def test_a_wrong_view_is_told_what_is_wrong(query: dict[str, str], message: str) -> None:
-    with pytest.raises(RefusedError, match=re.escape(message)):
-        protocol.parse_view(query)
+    sources = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    used = set(re.findall(r'(?:RefusedError|Failed)\(\s*(?:[a-z.]+, )?"([a-z_]+)"', sources))
+    assert used == documented

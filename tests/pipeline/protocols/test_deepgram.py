@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,17 @@ from deepgram.listen.v1.types import (
 )
 
 from surtitle.pipeline.config import LiveConfig, Term
-from surtitle.pipeline.events import Caption
-from surtitle.pipeline.protocols.client_events import Audio, Flush, Reply, Stop
+from surtitle.pipeline.events import Caption, Ended, Failed, SessionEvent, Status, Word
+from surtitle.pipeline.protocols import (
+    MAX_FAULTS,
+    Audio,
+    Flush,
+    Published,
+    Refuse,
+    Reply,
+    Start,
+    Stop,
+)
 from surtitle.pipeline.protocols.deepgram import ListenDialect, parse_query
 
 PCM = [("encoding", "linear16"), ("sample_rate", "16000")]
@@ -25,11 +35,21 @@ PCM = [("encoding", "linear16"), ("sample_rate", "16000")]
 
 def listen(*query: tuple[str, str]) -> ListenDialect:
     request = parse_query([*PCM, *query])
-    return ListenDialect(request, "s-1", "script", "2026-11-24T10:15:00Z")
+    return ListenDialect(request, "hall", "s-1", "script", "2026-11-24T10:15:00Z")
 
 
-def caption(segment_id: int, text: str, language: str = "en", *, is_final: bool = False) -> Caption:
-    return Caption(segment_id, 0, language, text, 1000, 2000, is_final)
+def sent(dialect: ListenDialect, event: SessionEvent) -> list[str]:
+    return dialect.encode(Published(0, event))
+
+
+def heard(dialect: ListenDialect, heard_ms: int) -> list[str]:
+    return sent(dialect, Status(0, 0, 0, heard_ms, 0))
+
+
+def caption(
+    segment_id: int, text: str, language: str = "en", *, revision: int = 0, is_final: bool = False
+) -> Caption:
+    return Caption(segment_id, revision, language, text, 1000, 2000, is_final)
 
 
 def types(messages: list[str]) -> list[str]:
@@ -80,8 +100,8 @@ def test_the_sample_rate_must_be_given() -> None:
         parse_query(PCM[:1])
 
 
-def test_a_final_has_words_with_their_share_of_the_time() -> None:
-    message = results(listen().encode(caption(0, "Hello, Tarifa's", is_final=True)))
+def test_words_whose_times_nobody_knows_share_the_time() -> None:
+    message = results(sent(listen(), caption(0, "Hello, Tarifa's", is_final=True)))
     assert (message.start, message.duration, message.is_final) == (1.0, 1.0, True)
     (alternative,) = message.channel.alternatives
     assert alternative.transcript == "Hello, Tarifa's"
@@ -93,15 +113,15 @@ def test_a_final_has_words_with_their_share_of_the_time() -> None:
 
 def test_drafts_are_sent_when_asked_for() -> None:
     draft = caption(0, "hello")
-    assert listen().encode(draft) == []
-    message = results(listen(("interim_results", "true")).encode(draft))
+    assert sent(listen(), draft) == []
+    message = results(sent(listen(("interim_results", "true")), draft))
     assert (message.is_final, message.speech_final) == (False, False)
 
 
 def test_results_are_in_the_language_asked_for() -> None:
     dialect = listen(("translate", "es"))
-    assert dialect.encode(caption(0, "hello", is_final=True)) == []
-    message = results(dialect.encode(caption(0, "hola", "es", is_final=True)))
+    assert sent(dialect, caption(0, "hello", is_final=True)) == []
+    message = results(sent(dialect, caption(0, "hola", "es", is_final=True)))
     assert message.channel.alternatives[0].transcript == "hola"
 
 
@@ -115,43 +135,112 @@ def test_control_messages() -> None:
 def test_the_final_after_finalize_says_so() -> None:
     dialect = listen(("interim_results", "true"))
     dialect.receive('{"type": "Finalize"}')
-    sent = [caption(0, "a"), caption(0, "a b", is_final=True), caption(1, "c", is_final=True)]
-    assert [results(dialect.encode(one)).from_finalize for one in sent] == [False, True, False]
+    spoken = [caption(0, "a"), caption(0, "a b", is_final=True), caption(1, "c", is_final=True)]
+    assert [results(sent(dialect, one)).from_finalize for one in spoken] == [False, True, False]
+
+
+def test_the_first_audio_begins_the_session_in_the_room() -> None:
+    dialect = listen()
+    start = Start("hall", LiveConfig("en"), 16_000)
+    assert dialect.begin() == []
+    assert dialect.receive(b"\1\2") == [start, Audio(b"\1\2")]
+    assert dialect.receive(b"\3\4") == [Audio(b"\3\4")]
 
 
 def test_metadata_tells_what_was_received() -> None:
     dialect = listen()
-    assert dialect.receive(b"\x01\x02" * 8000) == [Audio(b"\x01\x02" * 8000)]
-    (farewell,) = dialect.farewell()
+    dialect.receive(b"\x01\x02" * 8000)
+    (farewell,) = sent(dialect, Ended("s-9"))
     metadata = ListenV1Metadata.model_validate_json(farewell)
     assert metadata.duration == 0.5
     assert metadata.sha256 == hashlib.sha256(b"\x01\x02" * 8000).hexdigest()
     assert metadata.request_id == "s-1"
 
 
+def test_a_failure_is_told_as_an_error() -> None:
+    (message,) = sent(listen(), Failed("s-9", "internal", "it has died"))
+    error = ListenV1Error.model_validate_json(message)
+    assert (error.variant, error.description) == ("internal", "it has died")
+
+
 def test_speech_is_said_to_start_once_a_segment() -> None:
     dialect = listen(("vad_events", "true"), ("interim_results", "true"))
-    found = [types(dialect.encode(caption(n, "x"))) for n in (0, 0, 1)]
-    assert found == [["SpeechStarted", "Results"], ["Results"], ["SpeechStarted", "Results"]]
-    (started, _) = dialect.encode(caption(2, "x"))
+    spoken = [
+        caption(0, "x"),
+        caption(0, "x y", revision=1),
+        caption(0, "x y z", is_final=True),
+        caption(1, "x"),
+    ]
+    found = [types(sent(dialect, one)) for one in spoken]
+    begins = ["SpeechStarted", "Results"]
+    assert found == [begins, ["Results"], ["Results"], begins]
+    dialect = listen(("vad_events", "true"), ("interim_results", "true"))
+    (started, _) = sent(dialect, caption(0, "x"))
     assert ListenV1SpeechStarted.model_validate_json(started).timestamp == 1.0
+
+
+def test_the_words_spoken_have_their_own_times_and_confidences() -> None:
+    words = (Word("Hello,", 1010, 1340, 0.98765), Word("Tarifa.", 1500, 1990, 0.5))
+    spoken = replace(caption(0, "Hello, Tarifa.", is_final=True), is_source=True, words=words)
+    (alternative,) = results(sent(listen(), spoken)).channel.alternatives
+    found = [(w.word, w.punctuated_word, w.start, w.end, w.confidence) for w in alternative.words]
+    assert found == [
+        ("hello", "Hello,", 1.01, 1.34, 0.9877),
+        ("tarifa", "Tarifa.", 1.5, 1.99, 0.5),
+    ]
+    assert alternative.confidence == pytest.approx(0.7438, abs=1e-4)
+
+
+def test_the_words_of_a_translation_without_blanks_are_its_characters() -> None:
+    dialect = listen(("translate", "ja"))
+    message = results(sent(dialect, caption(0, "港は開く。", "ja", is_final=True)))
+    (alternative,) = message.channel.alternatives
+    assert [word.punctuated_word for word in alternative.words] == ["港", "は", "開", "く。"]
+    assert alternative.words[-1].end == 2.0
+
+
+def test_results_come_in_the_order_of_their_segments_and_once() -> None:
+    dialect = listen(("translate", "es"), ("interim_results", "true"))
+    arrived = [
+        caption(0, "La casa", "es"),
+        caption(1, "El perro", "es"),
+        caption(1, "El perro duerme.", "es", is_final=True),
+        caption(2, "Y el gato.", "es", is_final=True),
+        caption(0, "La casa es roja.", "es", is_final=True),
+        caption(4, "Fin.", "es", is_final=True),
+    ]
+    messages = [message for one in arrived for message in sent(dialect, one)]
+    finals = [m for m in map(json.loads, messages) if m["is_final"]]
+    texts = [final["channel"]["alternatives"][0]["transcript"] for final in finals]
+    assert texts == ["La casa es roja.", "El perro duerme.", "Y el gato."]
+    last, metadata = sent(dialect, Ended("s-9"))  # segment 3 will not come any more
+    assert json.loads(last)["channel"]["alternatives"][0]["transcript"] == "Fin."
+    assert json.loads(metadata)["type"] == "Metadata"
 
 
 def test_an_utterance_ends_after_enough_silence_and_once() -> None:
     dialect = listen(("utterance_end_ms", "1000"))
-    dialect.encode(caption(0, "hello"))
-    assert dialect.heard(9000) == []  # still open
-    dialect.encode(caption(0, "hello", is_final=True))
-    assert dialect.heard(2999) == []
-    (message,) = dialect.heard(3000)
+    sent(dialect, caption(0, "hello"))
+    assert heard(dialect, 9000) == []  # still open
+    sent(dialect, caption(0, "hello", is_final=True))
+    assert heard(dialect, 2999) == []
+    (message,) = heard(dialect, 3000)
     assert ListenV1UtteranceEnd.model_validate_json(message).last_word_end == 2.0
-    assert dialect.heard(4000) == []
+    assert heard(dialect, 4000) == []
 
 
-@pytest.mark.parametrize(
-    "message", ["{", "[]", "3", '{"kind": 1}', '{"type": "Configure"}', '{"type": []}', b"\0\0\0"]
-)
-def test_what_is_wrong_is_answered_with_an_error(message: Any) -> None:
+@pytest.mark.parametrize("message", ["[]", "3", '{"kind": 1}', '{"type": "X"}', '{"type": []}'])
+def test_what_is_wrong_is_answered_with_an_error(message: str) -> None:
+    dialect = listen()
+    events = [event for _ in range(MAX_FAULTS) for event in dialect.receive(message)]
+    assert [type(event) for event in events] == [Reply] * (MAX_FAULTS - 1) + [Refuse]
+    for event in events:
+        assert isinstance(event, Reply | Refuse)
+        assert ListenV1Error.model_validate_json(event.message).variant == "SchemaError"
+
+
+@pytest.mark.parametrize("message", ["{", "", '{"type": "\\ud800"}', "[" * 100_000, b"\0\0\0"])
+def test_what_cannot_be_decoded_is_the_last(message: Any) -> None:
     (event,) = listen().receive(message)
-    assert isinstance(event, Reply)
+    assert isinstance(event, Refuse)
     assert ListenV1Error.model_validate_json(event.message).variant == "SchemaError"

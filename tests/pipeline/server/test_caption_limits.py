@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline.config import Tokens
+from surtitle.pipeline.config import LiveConfig, Tokens
 from surtitle.pipeline.events import Caption
 
 from .scripted import RATE_HZ, START, Served, ask, finals, read, read_until, refused, serve, speak
@@ -172,10 +172,12 @@ def test_a_slow_viewer_misses_drafts_and_no_finals(tmp_path: Path) -> None:
         quick = await served.view()
         await read(slow), await read(quick)
         hub = served.rooms._hubs["main"]
+        hub.begin("s", LiveConfig("en", ("es",)))
+        await read(slow), await read(quick)
         expected = [f"{segment}.9" for segment in range(50)]
         for segment_id in range(50):
             for revision in range(10):
-                hub.publish(caption(segment_id, revision))
+                hub.publish("s", caption(segment_id, revision))
             while (message := await read(quick))["segment_id"] != segment_id:
                 pass  # the end of the segment before
         got = [message]

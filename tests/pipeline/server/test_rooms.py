@@ -13,7 +13,8 @@ import pytest
 
 from surtitle.pipeline.config import LiveConfig, ServerConfig
 from surtitle.pipeline.errors import RefusedError
-from surtitle.pipeline.protocols.captions import ViewRequest
+from surtitle.pipeline.events import Caption, Ended
+from surtitle.pipeline.protocols import View
 from surtitle.pipeline.server.metrics import Metrics
 from surtitle.pipeline.server.rooms import Rooms
 from surtitle.pipeline.server.store import Store
@@ -60,7 +61,7 @@ def test_a_room_is_free_again_after_its_session(tmp_path: Path) -> None:
     run(scenario, tmp_path)
 
 
-def test_a_reader_gets_captions_and_last_words(tmp_path: Path) -> None:
+def test_a_reader_gets_captions_and_the_end(tmp_path: Path) -> None:
     async def scenario(rooms: Rooms) -> None:
         live = rooms.start("hall", CONFIG, RATE_HZ)
         with live.attached() as outbox:
@@ -68,11 +69,13 @@ def test_a_reader_gets_captions_and_last_words(tmp_path: Path) -> None:
                 live.push(WORD_PCM)
             assert live.received_samples == 4 * len(WORD_PCM) // 2
             live.stop()
-            texts: list[str] = []
-            while message := await outbox.take():
-                texts += [message.caption.text] if message.caption else [message.text]
-        assert texts[-3:-1] == ["The harbor opens at.", "[es] the harbor opens at"]
-        assert '"stopped"' in texts[-1]
+            events: list[object] = []
+            while published := await outbox.take():
+                events.append(published.event)
+        *captions, last = events
+        texts = [event.text for event in captions if isinstance(event, Caption)]
+        assert texts[-2:] == ["The harbor opens at.", "[es] the harbor opens at"]
+        assert last == Ended(live.id)
         assert outbox.close_code == 1000
 
     run(scenario, tmp_path)
@@ -99,10 +102,10 @@ def test_a_key_that_no_encoding_knows_is_unknown(tmp_path: Path) -> None:
 
 def test_a_room_has_places_for_so_many_viewers(tmp_path: Path) -> None:
     async def scenario(rooms: Rooms) -> None:
-        with rooms.viewed(ViewRequest("hall")), rooms.viewed(ViewRequest("yard")):
-            with pytest.raises(RefusedError, match="no place"), rooms.viewed(ViewRequest("hall")):
+        with rooms.viewed(View("hall")), rooms.viewed(View("yard")):
+            with pytest.raises(RefusedError, match="no place"), rooms.viewed(View("hall")):
                 pass
-        with rooms.viewed(ViewRequest("hall")):
+        with rooms.viewed(View("hall")):
             pass
 
     run(scenario, tmp_path, max_room_viewers=1)
@@ -113,7 +116,7 @@ def test_nothing_begins_while_the_server_stops(tmp_path: Path) -> None:
         await rooms.aclose()
         with pytest.raises(RefusedError, match="is stopping"):
             rooms.start("hall", CONFIG, RATE_HZ)
-        with pytest.raises(RefusedError, match="is stopping"), rooms.viewed(ViewRequest("hall")):
+        with pytest.raises(RefusedError, match="is stopping"), rooms.viewed(View("hall")):
             pass
 
     run(scenario, tmp_path)
