@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, get_args
 
-Engine = Literal["auto", "whisper", "sphinx"]
+Engine = Literal["auto", "moonshine", "whisper"]
 SubtitleFormat = Literal["srt", "vtt", "ass", "ttml"]
 SUBTITLE_FORMATS: tuple[SubtitleFormat, ...] = get_args(SubtitleFormat)
 
@@ -58,7 +58,8 @@ class RecognizerConfig:
     """Which recognizer listens.
 
     `model` is a Whisper model by hub name ("small", "Systran/faster-whisper-small") or a local
-    folder; "auto" takes one that suits the device. `terms` are names and expressions to expect.
+    folder; "auto" takes one that suits the device, or is there. `terms` are names and expressions
+    to expect.
     """
 
     engine: Engine = "auto"
@@ -66,8 +67,10 @@ class RecognizerConfig:
     terms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.engine not in ("auto", "whisper", "sphinx"):
-            raise ValueError(f"engine must be auto, whisper or sphinx, got {self.engine!r}")
+        if self.engine not in get_args(Engine):
+            raise ValueError(f"engine must be auto, moonshine or whisper, got {self.engine!r}")
+        if self.engine == "moonshine" and self.model != "auto":
+            raise ValueError(f"Moonshine has one model; for {self.model} use --asr whisper")
 
 
 @dataclass(frozen=True, slots=True)

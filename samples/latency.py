@@ -1,9 +1,9 @@
 """How far captions are behind speech: recordings played in real time to a running server.
 
-    surtitle serve --asr sphinx &
+    surtitle serve &
     python samples/latency.py --minutes 30
 
-For every spoken word (as PocketSphinx hears the file when it has time): from its end to the moment
+For every spoken word (as the recognizer for files hears it): from its end to the moment
 at which its share of the caption is shown, and to the final caption. The share: of a segment of n
 words whose final text has m units, the k-th word is shown when k * m / n units are.
 """
@@ -26,8 +26,9 @@ from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_s16
 from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.captions.budget import common_prefix, units
 from surtitle.pipeline.client import Message, Server, parse_caption, publish
+from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.events import Caption, Samples, Word
-from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
+from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recognizers.vad import Vad
 
 HERE = Path(__file__).parent
@@ -69,7 +70,7 @@ def main() -> None:
 
 def _program(files: Sequence[Path], minutes: float) -> tuple[Samples, list[Word]]:
     """The recordings one after the other, again and again, and the words in them."""
-    recognizer = SphinxRecognizer()
+    recognizer = open_recognizer(RecognizerConfig(), "en", print, is_live=False)
     parts: list[tuple[Samples, list[Word]]] = []
     for path in files:
         vad = Vad(recognizer.file_vad)

@@ -8,8 +8,8 @@ from pathlib import Path
 import jiwer
 from sacrebleu.metrics.chrf import CHRF
 
-from surtitle.pipeline.config import BatchConfig
-from surtitle.pipeline.recognizers.sphinx import SphinxRecognizer
+from surtitle.pipeline.config import BatchConfig, RecognizerConfig
+from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recording import transcribe
 from surtitle.pipeline.translators import open_translator
 from surtitle.pipeline.translators.queue import TranslationQueue
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    recognizer = SphinxRecognizer()
+    recognizer = open_recognizer(RecognizerConfig(), "en", print, is_live=False)
     queue = TranslationQueue(open_translator("own"))
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
         config = BatchConfig("en", ("es",))
@@ -29,7 +29,8 @@ def main() -> None:
             print(f"{source}\n    {target}")
         reference = (HERE / f"{recording.stem}.en.txt").read_text().lower()
         reference = " ".join(re.findall(r"[a-z']+", reference))
-        wer = jiwer.wer(reference, " ".join(heard))
+        said = " ".join(re.findall(r"[a-z']+", " ".join(heard).lower()))
+        wer = jiwer.wer(reference, said)
         # As one text each: the recognizer's utterances need not be the reference's lines.
         wanted = (HERE / f"{recording.stem}.es.txt").read_text().replace("\n", " ").strip()
         chrf = CHRF().corpus_score([" ".join(translated)], [[wanted]]).score

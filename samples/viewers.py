@@ -1,6 +1,6 @@
 """How many viewers a room bears: when each of them reads a caption, and what that costs the server.
 
-    surtitle serve --asr sphinx &
+    surtitle serve &
     python samples/viewers.py --viewers 1 200
 
 A recording is published in real time, and viewers read along from another process. For every

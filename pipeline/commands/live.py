@@ -168,7 +168,7 @@ class _Speaker:
             self._told_lost_ms = lost_ms
             self._view.say(
                 f"{lost_ms / 1000:.0f} s of speech were left out so far: recognition is slower "
-                "than speech; try --asr-model tiny or --asr sphinx"
+                "than speech; try --asr-model tiny, or --asr moonshine for English"
             )
 
 

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..translators import TRANSLATORS
 
+ENGINES = ("auto", "moonshine", "whisper")
+GONE = "sphinx"
 OLD_NAMES = {"diffusion": "own"}  # of translators
 
 
 def add_recognizer_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--asr", choices=["auto", "whisper", "sphinx"], default="auto")
     parser.add_argument(
-        "--asr-model", default="auto", metavar="NAME", help="a Whisper model's name or folder"
+        "--asr",
+        action=_Engine,
+        default="auto",
+        metavar="NAME",
+        help="auto (default), moonshine (English, fast) or whisper (about 100 languages)",
     )
+    parser.add_argument(
+        "--asr-model",
+        default="auto",
+        metavar="NAME",
+        help="a Whisper model's name or folder; `surtitle models` lists them",
+    )
+
+
+class _Engine(argparse.Action):
+    """Tells whoever asks for the recognizer that has left what to ask for."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if values == GONE:
+            line = "PocketSphinx is gone; use --asr moonshine for English, or --asr whisper"
+            parser.exit(2, f"surtitle: {line}\n")
+        if values not in ENGINES:
+            raise argparse.ArgumentError(self, f"{values!r} is none of {', '.join(ENGINES)}")
+        setattr(namespace, self.dest, values)
 
 
 def add_translator_options(parser: argparse.ArgumentParser) -> None:

@@ -81,7 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if config.output_dir is not None:
         config.output_dir.mkdir(parents=True, exist_ok=True)
-    recognizer = open_recognizer(recognizer_config, config.source, partial(_say, console))
+    recognizer = open_recognizer(
+        recognizer_config, config.source, partial(_say, console), is_live=False
+    )
     translator = open_translator(
         arguments.translator if config.targets else "echo",
         arguments.checkpoint,

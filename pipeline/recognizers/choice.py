@@ -1,8 +1,9 @@
-"""Which recognizer listens: Whisper where its weights can be had, else PocketSphinx."""
+"""Which recognizer listens: by the language, who waits for it, the device, and what is there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -19,63 +20,120 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-_WHISPER_REMEDY = "connect to the internet once, or name a model folder with --asr-model"
+_REMEDY = "connect to the internet once, or name a model folder with --asr-model"
+_FETCH_BASE = "surtitle models fetch base"
 
-# What suits the device, then what is better than nothing when it is on disk already.
-CPU_MODELS = ("small", "base", "medium", "large-v3-turbo", "tiny")
+# What suits best first, then what is better than nothing when it is on disk already. Live on a CPU
+# "small" falls behind the speaker.
+CPU_LIVE_MODELS = ("base", "tiny", "small", "medium", "large-v3-turbo")
+CPU_FILE_MODELS = ("small", "base", "medium", "large-v3-turbo", "tiny")
 GPU_MODELS = ("large-v3-turbo", "large-v3", "medium", "small", "base", "tiny")
 
 
-def open_recognizer(config: RecognizerConfig, source: str | None, say: Say) -> Recognizer:
-    """Load the recognizer of `config`; `say` in one line which one it is, and why.
-
-    `source` is the language spoken, ISO 639-1, or None where it is not known. Weights that have to
-    be fetched are announced with their size. Raises RecognizerError where nothing can listen.
-    """
-    if config.engine == "sphinx":
-        return _open_sphinx(config, source, "as asked", say)
-    from .whisper_weights import FetchError  # 0.5 s: only where it is wanted
-
-    try:
-        weights = _whisper_weights(config.model, say)
-    except FetchError as error:
-        if config.engine == "auto":
-            return _open_sphinx(config, source, f"since {error}", say)
-        raise RecognizerError(f"{error}; {_WHISPER_REMEDY}, or use --asr sphinx") from error
-    recognizer = _load_whisper(weights, config.terms, say)
-    if source is not None and source not in recognizer.languages:
-        raise RecognizerError(
-            f"{recognizer.name} does not understand {source!r}; name a multilingual model"
-        )
-    say(f"Recognizing with {recognizer.name}, {weights.why}")
-    return recognizer
+class _Opened(NamedTuple):
+    recognizer: Recognizer
+    why: str  # goes on after its name
 
 
 class _Weights(NamedTuple):
     model: str
     folder: Path
-    why: str
 
 
-def _whisper_weights(model: str, say: Say) -> _Weights:
-    """Find, else fetch, the model; for "auto", else find another one. Raises FetchError."""
-    from .whisper_weights import FetchError, fetch_weights, find_weights
+def open_recognizer(
+    config: RecognizerConfig, source: str | None, say: Say, *, is_live: bool = True
+) -> Recognizer:
+    """Load the recognizer of `config`; `say` in one line which one it is, and why.
 
-    others: tuple[str, ...] = ()
-    if model == "auto":
-        suitable = GPU_MODELS if _has_gpu() else CPU_MODELS
-        model, others = suitable[0], suitable[1:]
-    folder = find_weights(model)
-    if folder is not None:
-        return _Weights(model, folder, "whose weights are on disk")
+    `source` is the language spoken, ISO 639-1, or None where it is not known yet. Weights that have
+    to be fetched are announced with their size. Raises RecognizerError where nothing can listen.
+    """
+    recognizer, why = _open(config, source, say, is_live)
+    if source is not None and source not in recognizer.languages:
+        raise RecognizerError(
+            f"{recognizer.name} does not understand {source!r}; name a multilingual model"
+        )
+    say(f"Recognizing with {recognizer.name}, {why}")
+    for notice in terms_notices(recognizer, config.terms):
+        say(notice)
+    return recognizer
+
+
+def _open(config: RecognizerConfig, source: str | None, say: Say, is_live: bool) -> _Opened:
+    """Decide, and load. Raises RecognizerError.
+
+    1. What was asked for: an engine, or a Whisper model by name.
+    2. English live on a CPU: Moonshine, which keeps up.
+    3. English in files, on a CPU: Whisper if it is on disk, as it times each word; else Moonshine.
+    4. All else: Whisper, fetched if need be. English, if that fails: Moonshine.
+    """
+    from .whisper_weights import FetchError  # 0.5 s: only where something is opened
+
+    if config.engine == "moonshine":
+        return _moonshine(source, "as asked")  # 1.
+    if config.engine == "whisper" or config.model != "auto":
+        try:
+            return _whisper(config, say, is_live)
+        except FetchError as error:
+            raise RecognizerError(f"{error}; {_REMEDY}, or use --asr moonshine") from error
+    may_be_english = source in ("en", None) and find_spec("moonshine_voice") is not None
+    if may_be_english and not _has_gpu():
+        if is_live:
+            return _live_english(source)  # 2.
+        if source == "en" and _on_disk(CPU_FILE_MODELS) is None:
+            return _moonshine(source, f"since no Whisper is on disk ({_FETCH_BASE})")  # 3.
     try:
-        return _Weights(model, fetch_weights(model, say), "whose weights are fetched")
+        return _whisper(config, say, is_live)  # 4.
     except FetchError as error:
-        for other in others:
-            folder = find_weights(other)
-            if folder is not None:
-                return _Weights(other, folder, f"since {error}")
-        raise
+        if may_be_english:
+            return _moonshine(source, f"since {error}; it hears only English")
+        raise RecognizerError(f"{error}; {_REMEDY}") from error
+
+
+def _live_english(source: str | None) -> _Opened:
+    why = "which keeps up with live English on a CPU"
+    if source is None:
+        why += f"; for other languages {_FETCH_BASE} and --asr whisper"
+    return _moonshine(source, why)
+
+
+def _moonshine(source: str | None, why: str) -> _Opened:
+    from .moonshine import MoonshineRecognizer
+
+    if source not in ("en", None):
+        raise RecognizerError(
+            f"Moonshine understands only English, not {source!r}; for Whisper, {_REMEDY}"
+        )
+    return _Opened(MoonshineRecognizer(), why)
+
+
+def _whisper(config: RecognizerConfig, say: Say, is_live: bool) -> _Opened:
+    """Find, else fetch, the model; for "auto", any that is on disk. Raises FetchError."""
+    from .whisper_weights import fetch_weights
+
+    models = _models(is_live) if config.model == "auto" else (config.model,)
+    found = _on_disk(models)
+    if found is None:
+        found = _Weights(models[0], fetch_weights(models[0], say))
+        return _Opened(_load_whisper(found, config.terms, say), "whose weights are fetched")
+    why = "whose weights are on disk"
+    if found.model != models[0]:
+        why += f" ({models[0]} would suit better: surtitle models fetch {models[0]})"
+    return _Opened(_load_whisper(found, config.terms, say), why)
+
+
+def _models(is_live: bool) -> tuple[str, ...]:
+    if _has_gpu():
+        return GPU_MODELS
+    return CPU_LIVE_MODELS if is_live else CPU_FILE_MODELS
+
+
+def _on_disk(models: tuple[str, ...]) -> _Weights | None:
+    """The first of the models that is on disk."""
+    from .whisper_weights import find_weights
+
+    folders = ((model, find_weights(model)) for model in models)
+    return next((_Weights(model, folder) for model, folder in folders if folder), None)
 
 
 def _load_whisper(weights: _Weights, terms: tuple[str, ...], say: Say) -> WhisperRecognizer:
@@ -101,18 +159,3 @@ def _has_gpu() -> bool:
 
     count = cast(int, ctranslate2.get_cuda_device_count())  # pyright: ignore[reportUnknownMemberType]
     return count > 0
-
-
-def _open_sphinx(config: RecognizerConfig, source: str | None, why: str, say: Say) -> Recognizer:
-    from .sphinx import SphinxRecognizer
-
-    recognizer = SphinxRecognizer()
-    if source is not None and source not in recognizer.languages:
-        raise RecognizerError(
-            f"PocketSphinx understands only English, not {source!r}, and listens {why}; "
-            f"for Whisper, {_WHISPER_REMEDY}"
-        )
-    say(f"Recognizing with {recognizer.name}, {why}; expect errors in everyday speech")
-    for notice in terms_notices(recognizer, config.terms):
-        say(notice)
-    return recognizer

@@ -25,11 +25,11 @@ MakeVoice = Callable[[float], Path]
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Start a server over PocketSphinx, with further options; return its address."""
+    """Start a server over Moonshine, with further options; return its address."""
     with ExitStack() as stack:
 
         def start(*options: str) -> str:
-            arguments = ["serve", "--port", "0", "--asr", "sphinx", *options]
+            arguments = ["serve", "--port", "0", "--asr", "moonshine", *options]
             arguments += ["--store", str(tmp_path / "sessions.sqlite")]
             log = stack.enter_context((tmp_path / "server.log").open("w+"))
             process = stack.enter_context(

@@ -6,7 +6,7 @@ import pytest
 from surtitle.pipeline.cli import main
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "harbor.flac"
-QUICK = ["--translator", "echo", "--asr", "sphinx", "--to", "es"]
+QUICK = ["--translator", "echo", "--asr", "moonshine", "--to", "es"]
 
 
 @pytest.fixture(scope="module")

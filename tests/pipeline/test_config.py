@@ -23,5 +23,10 @@ def test_impossible_vad_settings_are_refused(fields: dict[str, float], message: 
 
 
 def test_unknown_engine_is_refused():
-    with pytest.raises(ValueError, match="auto, whisper or sphinx, got 'siri'"):
+    with pytest.raises(ValueError, match="auto, moonshine or whisper, got 'siri'"):
         RecognizerConfig(engine="siri")
+
+
+def test_a_model_of_whisper_does_not_go_with_moonshine():
+    with pytest.raises(ValueError, match="for small use --asr whisper"):
+        RecognizerConfig("moonshine", "small")

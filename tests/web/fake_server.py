@@ -164,7 +164,7 @@ class FakeServer:
             "resume": "key-1",
             "source": "en",
             "targets": ["es"],
-            "recognizer": "PocketSphinx (English)",
+            "recognizer": "Moonshine tiny (English)",
             "notices": self.notices,
             "received_samples": len(self.audio) // 2,
         }

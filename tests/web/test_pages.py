@@ -286,7 +286,7 @@ def test_the_speaker_s_page_says_when_it_listens_and_what_it_cannot(
     server: FakeServer, open_page: Open, screenshots: Path
 ) -> None:
     server.start_s = 2.0
-    server.notices = ["PocketSphinx (English) cannot listen for the terms"]
+    server.notices = ["Moonshine tiny (English) cannot listen for the terms"]
     page = open_page("/capture", permissions=["microphone"])
     page.get_by_text("Spanish").wait_for()
     page.get_by_role("button", name="Start").click()

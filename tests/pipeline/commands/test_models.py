@@ -1,4 +1,5 @@
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,23 @@ def test_models_are_listed_and_a_broken_one_is_no_obstacle(
     assert "broken\n" in out and "tokenizer.json is missing" in out
     assert f"mine\n  6.4 M parameters, 25.8 MB\n  en-es\n  {folder / 'mine'}\n" in out
     assert "embedded\n" in out and "embedded-many\n  7.5 M parameters" in out
+
+
+def test_recognizers_are_listed_and_what_else_can_be_fetched(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["models"])
+    recognizers = capsys.readouterr().out.partition("\nRecognizers")[2]
+    if find_spec("moonshine_voice") is not None:
+        assert "moonshine\n  43.9 MB, en, license MIT\n  /" in recognizers
+    assert "large-v3 (3,090 MB)" in recognizers
+
+
+def test_fetching_something_that_is_no_model_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["models", "fetch", "smal"]) == 1
+    assert "'smal' is neither a folder nor a Whisper model" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_is_not_there(

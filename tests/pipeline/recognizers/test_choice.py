@@ -13,7 +13,7 @@ import pytest
 from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.recognizers import choice as asr
-from surtitle.pipeline.recognizers import whisper, whisper_weights
+from surtitle.pipeline.recognizers import moonshine, whisper, whisper_weights
 from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recognizers.whisper_weights import (
     FILES,
@@ -100,6 +100,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     class Listener:
         languages = frozenset({"en", "de"})
+        uses_terms = True
 
         def __init__(self, folder: Path, *, model_name: str, device: str, terms: tuple[str, ...]):
             self.name = f"Whisper {model_name}"
@@ -115,71 +116,131 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return loaded
 
 
-def test_sphinx_as_asked(hub: Hub):
+@pytest.fixture(autouse=True)
+def moonshine_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Moonshine:
+        name = "Moonshine tiny (English)"
+        languages = frozenset({"en"})
+        uses_terms = False
+
+    monkeypatch.setattr(moonshine, "MoonshineRecognizer", Moonshine)
+    monkeypatch.setattr(asr, "find_spec", lambda name: name == "moonshine_voice")
+
+
+@pytest.fixture
+def no_moonshine(moonshine_is_there: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asr, "find_spec", lambda name: None)
+
+
+def opened(
+    source: str | None, config: RecognizerConfig | None = None, *, is_live: bool
+) -> list[str]:
+    """What is said while a recognizer is opened."""
     said: list[str] = []
-    assert open_recognizer(RecognizerConfig("sphinx"), "en", said.append).languages == {"en"}
-    assert said == [
-        "Recognizing with PocketSphinx (English), as asked; expect errors in everyday speech"
+    open_recognizer(config or RecognizerConfig(), source, said.append, is_live=is_live)
+    return said
+
+
+def test_live_english_on_a_cpu_is_for_moonshine(hub: Hub, loaded: list[tuple[str, str]]):
+    hub.keep(SMALL)
+    assert opened("en", is_live=True) == [
+        "Recognizing with Moonshine tiny (English), which keeps up with live English on a CPU"
     ]
 
 
-def test_sphinx_says_that_it_cannot_use_terms(hub: Hub):
-    said: list[str] = []
-    open_recognizer(RecognizerConfig("sphinx", terms=("Ada",)), None, said.append)
-    assert said[1].startswith("PocketSphinx (English) cannot listen for the terms")
-
-
-def test_auto_falls_back_to_sphinx_without_a_connection(hub: Hub):
-    said: list[str] = []
-    recognizer = open_recognizer(RecognizerConfig(), None, said.append)
-    assert recognizer.name == "PocketSphinx (English)"
-    assert said == [
-        "Recognizing with PocketSphinx (English), since Whisper small cannot be fetched: "
-        "no connection; expect errors in everyday speech"
+def test_a_server_hears_english_and_says_how_to_hear_more(hub: Hub):
+    assert opened(None, is_live=True) == [
+        "Recognizing with Moonshine tiny (English), which keeps up with live English on a CPU; "
+        "for other languages surtitle models fetch base and --asr whisper"
     ]
+
+
+def test_an_english_file_is_for_whisper_if_it_is_on_disk(hub: Hub, loaded: list[tuple[str, str]]):
+    hub.keep(SMALL)
+    assert opened("en", is_live=False) == [
+        "Recognizing with Whisper small, whose weights are on disk"
+    ]
+
+
+def test_an_english_file_is_for_moonshine_without_any_fetching(hub: Hub):
+    hub.models = {SMALL: MODEL_FILES}
+    assert opened("en", is_live=False) == [
+        "Recognizing with Moonshine tiny (English), since no Whisper is on disk "
+        "(surtitle models fetch base)"
+    ]
+
+
+@pytest.mark.parametrize(("is_live", "model"), [(True, "base"), (False, "small")])
+def test_another_language_is_for_whisper_which_is_fetched(
+    hub: Hub, loaded: list[tuple[str, str]], is_live: bool, model: str
+):
+    repository = f"Systran/faster-whisper-{model}"
+    hub.models = {repository: MODEL_FILES}
+    assert opened("de", is_live=is_live) == [
+        f"Fetching Whisper {model} from {repository}, 486 MB, only once",
+        f"Recognizing with Whisper {model}, whose weights are fetched",
+    ]
+
+
+def test_a_language_still_to_be_found_out_is_for_whisper(hub: Hub, loaded: list[tuple[str, str]]):
+    hub.keep(SMALL)
+    assert "Whisper small" in opened(None, is_live=False)[0]
+
+
+def test_what_is_on_disk_is_taken_rather_than_fetched(hub: Hub, loaded: list[tuple[str, str]]):
+    hub.models = {SMALL: MODEL_FILES}
+    hub.keep("Systran/faster-whisper-tiny")
+    hub.keep("Systran/faster-whisper-base")
+    assert opened("de", is_live=False) == [
+        "Recognizing with Whisper base, whose weights are on disk "
+        "(small would suit better: surtitle models fetch small)"
+    ]
+
+
+def test_without_a_connection_an_unknown_language_is_taken_for_english(hub: Hub):
+    assert opened(None, is_live=False) == [
+        "Recognizing with Moonshine tiny (English), since Whisper small cannot be fetched: "
+        "no connection; it hears only English"
+    ]
+
+
+def test_without_a_wheel_of_moonshine_whisper_hears_english(
+    hub: Hub, loaded: list[tuple[str, str]], no_moonshine: None
+):
+    hub.keep("Systran/faster-whisper-base")
+    assert "Whisper base" in opened("en", is_live=True)[0]
+
+
+def test_nothing_listens_where_nothing_is(hub: Hub, no_moonshine: None):
+    with pytest.raises(RecognizerError, match="base cannot be fetched.*connect to the internet"):
+        opened("en", is_live=True)
 
 
 def test_nothing_listens_to_german_without_whisper(hub: Hub):
-    with pytest.raises(RecognizerError, match="only English, not 'de'.*connect to the internet"):
-        open_recognizer(RecognizerConfig(), "de", print)
-    with pytest.raises(RecognizerError, match="only English, not 'de'"):
-        open_recognizer(RecognizerConfig("sphinx"), "de", print)
+    with pytest.raises(RecognizerError, match="base cannot be fetched.*connect to the internet"):
+        opened("de", is_live=True)
 
 
-def test_whisper_as_asked_does_not_fall_back(hub: Hub):
-    with pytest.raises(RecognizerError, match="small cannot be fetched: no connection; connect"):
-        open_recognizer(RecognizerConfig("whisper"), "en", print)
-
-
-def test_auto_takes_whisper_from_the_disk(hub: Hub, loaded: list[tuple[str, str]]):
-    hub.keep(SMALL)
-    said: list[str] = []
-    open_recognizer(RecognizerConfig(), "de", said.append)
-    assert loaded == [("small", "cpu")]
-    assert said == ["Recognizing with Whisper small, whose weights are on disk"]
-
-
-def test_auto_fetches_whisper_and_names_the_size_first(hub: Hub, loaded: list[tuple[str, str]]):
-    hub.models = {SMALL: MODEL_FILES}
-    said: list[str] = []
-    open_recognizer(RecognizerConfig(), "de", said.append)
-    assert said == [
-        "Fetching Whisper small from Systran/faster-whisper-small, 486 MB, only once",
-        "Recognizing with Whisper small, whose weights are fetched",
+def test_moonshine_as_asked_refuses_german(hub: Hub):
+    config = RecognizerConfig("moonshine")
+    assert opened("en", config, is_live=False) == [
+        "Recognizing with Moonshine tiny (English), as asked"
     ]
+    with pytest.raises(RecognizerError, match="only English, not 'de'; for Whisper, connect"):
+        opened("de", config, is_live=False)
 
 
-def test_auto_takes_another_model_from_the_disk_rather_than_none(
-    hub: Hub, loaded: list[tuple[str, str]]
-):
-    hub.keep("Systran/faster-whisper-tiny")
-    hub.keep("Systran/faster-whisper-base")
-    said: list[str] = []
-    open_recognizer(RecognizerConfig(), "de", said.append)
-    assert loaded == [("base", "cpu")]
-    assert said == [
-        "Recognizing with Whisper base, since Whisper small cannot be fetched: no connection"
-    ]
+def test_moonshine_says_that_it_cannot_use_terms(hub: Hub):
+    said = opened("en", RecognizerConfig(terms=("Ada",)), is_live=True)
+    assert said[1].startswith("Moonshine tiny (English) cannot listen for the terms")
+
+
+@pytest.mark.parametrize(
+    "config", [RecognizerConfig("whisper"), RecognizerConfig(model="small")], ids=str
+)
+def test_whisper_as_asked_does_not_fall_back(hub: Hub, config: RecognizerConfig):
+    with pytest.raises(RecognizerError, match="cannot be fetched: no connection; connect"):
+        opened("en", config, is_live=False)
 
 
 def test_the_model_suits_the_gpu_and_a_broken_gpu_is_left(
@@ -187,8 +248,7 @@ def test_the_model_suits_the_gpu_and_a_broken_gpu_is_left(
 ):
     monkeypatch.setattr(asr, "_has_gpu", lambda: True)
     hub.keep("mobiuslabsgmbh/faster-whisper-large-v3-turbo")
-    said: list[str] = []
-    open_recognizer(RecognizerConfig(), "de", said.append)
+    said = opened("en", is_live=True)
     assert loaded == [("large-v3-turbo", "cuda"), ("large-v3-turbo", "cpu")]
     assert said[0] == "The GPU cannot be used: libcublas.so.12 is not found"
 
@@ -240,17 +300,17 @@ def test_a_hub_model_in_another_format_is_refused(hub: Hub):
 def test_a_folder_that_is_no_model_is_refused_even_by_auto(hub: Hub, tmp_path: Path):
     (tmp_path / "config.json").touch()
     with pytest.raises(RecognizerError, match=r"is not a Whisper model .* it has no model\.bin"):
-        open_recognizer(RecognizerConfig(model=str(tmp_path)), "en", print)
+        open_recognizer(RecognizerConfig(model=str(tmp_path)), "en", print, is_live=False)
 
 
 @pytest.mark.parametrize("model", ["smal", "./nothing", "/nothing/here", "../nothing", "a/b/c"])
 def test_a_name_that_is_no_model_is_refused_even_by_auto(hub: Hub, model: str):
     with pytest.raises(RecognizerError, match="neither a folder nor a Whisper model"):
-        open_recognizer(RecognizerConfig(model=model), "en", print)
+        open_recognizer(RecognizerConfig(model=model), "en", print, is_live=False)
 
 
 def test_importing_it_imports_no_recognizer():
-    slow = ("faster_whisper", "ctranslate2", "pocketsphinx", "huggingface_hub", "onnxruntime")
+    slow = ("faster_whisper", "ctranslate2", "moonshine_voice", "huggingface_hub", "onnxruntime")
     module = "surtitle.pipeline.recognizers.choice"
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in {slow}))"
     subprocess.run([sys.executable, "-c", code], check=True)
