@@ -12,7 +12,7 @@ import segno
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from ..errors import RefusedError, TranslatorError
+from ..errors import RefusedError, StoreError, TranslatorError
 from ..text.languages import LANGUAGES
 from ..translators import Translator
 from .access import Access, host_and_port
@@ -53,6 +53,12 @@ class WebApi:
                 return await endpoint(request)
             except RefusedError as error:
                 return _refusal(error)
+            except StoreError:  # says where our files lie: that is for the log only
+                return _error(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "internal",
+                    "the store of sessions cannot be read; see the server's log",
+                )
 
         return guarded
 
@@ -125,6 +131,11 @@ def _can_translate(translator: Translator, source: str, target: str) -> bool:
 
 def _refusal(error: RefusedError) -> Response:
     status = _STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
-    body = {"type": "error", "code": error.code, "message": str(error)}
     headers = {"www-authenticate": "Bearer"} if error.code == "unauthorized" else None
-    return JSONResponse(body, status, headers)
+    return _error(status, error.code, str(error), headers)
+
+
+def _error(
+    status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    return JSONResponse({"type": "error", "code": code, "message": message}, status, headers)

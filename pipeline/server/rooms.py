@@ -23,6 +23,7 @@ from ..translators.queue import TranslationQueue
 from .hub import Hub, Outbox
 from .metrics import Metrics
 from .store import Store
+from .stored_first import StoredFirst
 
 SAMPLE_BYTES = 2
 STATUS_S = 1.0
@@ -44,6 +45,7 @@ class LiveSession:
         self,
         session_id: str,
         session: Session,
+        captions: StoredFirst,
         hub: Hub,
         config: LiveConfig,
         sample_rate_hz: int,
@@ -58,6 +60,7 @@ class LiveSession:
         self.received_samples = 0  # at the publisher's rate
         self.session = session
         self.untranslated_drafts = 0  # as far as they were counted
+        self._captions = captions
         self._server = server
         self._resampler = Resampler(sample_rate_hz)
         self._outbox: Outbox | None = None  # of the publisher, while it is connected
@@ -122,14 +125,19 @@ class LiveSession:
 
     async def run(self) -> None:
         """Listen until the end. Raises whatever has ended the session before it."""
+        showing = asyncio.create_task(self._captions.run())
         try:
             async with asyncio.TaskGroup() as tasks:
-                watching = [tasks.create_task(self._begin()), tasks.create_task(self._fail())]
+                watched = self._begin(), self._fail(), self._watch(showing)
+                watching = [tasks.create_task(each) for each in watched]
                 await self.session.run()
                 for task in watching:
                     task.cancel()
         except ExceptionGroup as errors:  # the first has cancelled the others
             raise errors.exceptions[0] from None
+        finally:
+            self._captions.end()
+            await showing  # also what was final before a failure
 
     async def _begin(self) -> None:
         await self.session.begun()
@@ -137,6 +145,9 @@ class LiveSession:
 
     async def _fail(self) -> None:
         await self._failure
+
+    async def _watch(self, showing: asyncio.Task[None]) -> None:
+        await asyncio.shield(showing)
 
     def close(self, code: int) -> None:
         """The session is over: let the publisher go when it has been told so."""
@@ -189,12 +200,16 @@ class Rooms:
                 "try again later",
             )
         session_id, hub = _new_id(), self._hubs.get(room) or Hub(room)
-        publish = partial(self._publish, session_id, hub)
+        captions = StoredFirst(
+            partial(self._store.add, session_id), partial(self._show, session_id, hub)
+        )
         try:
-            session = Session(session_id, config, self.recognizer, self._translations, publish)
+            session = Session(
+                session_id, config, self.recognizer, self._translations, captions.publish
+            )
         except (RecognizerError, TranslatorError) as error:
             raise RefusedError("unsupported_language", str(error)) from error
-        live = LiveSession(session_id, session, hub, config, sample_rate_hz, self._config)
+        live = LiveSession(session_id, session, captions, hub, config, sample_rate_hz, self._config)
         self._hubs[room], self._live[room] = hub, live
         self._store.begin(live.id, room, config)
         live.hub.begin(live.id, config)
@@ -287,7 +302,10 @@ class Rooms:
         status = live.session.status()
         self._metrics.lag_s.observe(status.lag_ms / 1000)
         self._count_untranslated(live, status.dropped_drafts)
-        live.hub.publish(live.id, replace(status, viewers=len(live.hub.viewers)))
+        unstored = self._store.unstored
+        notice = f"{unstored} final captions are not stored yet" if unstored else ""
+        status = replace(status, viewers=len(live.hub.viewers), notice=notice)
+        live.hub.publish(live.id, status)
 
     async def _run(self, live: LiveSession) -> None:
         last, code = Ended(live.id), NORMAL
@@ -307,9 +325,7 @@ class Rooms:
             self._forget_later(live.hub.room)
             log.info("a session ends", extra={"room": live.hub.room, "session": live.id})
 
-    def _publish(self, session_id: str, hub: Hub, caption: Caption) -> None:
-        if caption.is_final:
-            self._store.add(session_id, caption)
+    def _show(self, session_id: str, hub: Hub, caption: Caption) -> None:
         self._metrics.captions.inc()
         self._metrics.unsent_drafts.inc(hub.publish(session_id, caption))
 

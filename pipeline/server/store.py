@@ -7,42 +7,24 @@ import json
 import logging
 import os
 import sqlite3
-from collections import deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..config import LiveConfig
 from ..errors import StoreError
 from ..events import Caption
+from .store_changes import Begin, Change, End, Final, parse_words
+from .store_file import damage, open_for_reading, open_store_file
+from .store_leftovers import keep, take_in
+from .store_writer import StoreWriter
 
-SCHEMA_VERSION = 1
-MAX_PENDING = 10_000  # what waits for a disk that refuses: hours of speech
-
-_SCHEMA = """
-CREATE TABLE sessions (
-    id TEXT PRIMARY KEY,
-    room TEXT NOT NULL,
-    source TEXT NOT NULL,
-    targets TEXT NOT NULL,
-    started_at TEXT NOT NULL,
-    ended_at TEXT
-) WITHOUT ROWID;
-CREATE TABLE captions (
-    session TEXT NOT NULL REFERENCES sessions (id),
-    segment_id INTEGER NOT NULL,
-    language TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    start_ms INTEGER NOT NULL,
-    end_ms INTEGER NOT NULL,
-    PRIMARY KEY (session, segment_id, language)
-) WITHOUT ROWID;
-"""
+STORE_WAIT_S = 0.2  # so long a final waits for the disk before it is shown without it
 
 Answer = TypeVar("Answer")
 
@@ -68,47 +50,46 @@ def default_store() -> Path:
 
 
 class Store:
-    """All work with the file is done by one thread, in the order in which it was asked for.
+    """One thread writes, in the order in which it was asked; another one reads.
 
-    `begin`, `add` and `end` return at once. A write that the disk refuses stays pending, is logged,
-    and is tried again with the next one; of more than MAX_PENDING the oldest is given up.
+    What the disk refuses is tried again, and what has not been written when the store is closed
+    goes to a file beside it, which its next opening takes in.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises StoreError."""
+        """Open the file, or make it. Raises StoreError.
+
+        A file that is damaged in parts is opened, and one line in the log says so.
+        """
         self._path = path
-        self._pending: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=MAX_PENDING)
-        self._thread = ThreadPoolExecutor(1, "store")
-        try:
-            self._connection = self._thread.submit(_connect, path).result()
-        except BaseException:
-            self._thread.shutdown()
-            raise
+        self._kept: list[tuple[list[Change], Path | None]] = []  # what went to which file
+        self._has_told_unreadable = False
+        connection = open_store_file(path)
+        take_in(path, connection)
+        self._reading = open_for_reading(path)
+        if finding := damage(self._reading):
+            log.error("%s is damaged: %s; move it away to begin a new one", path, finding)
+        self._readers = ThreadPoolExecutor(1, "store reader")
+        self._writer = StoreWriter(path, connection, STORE_WAIT_S, self._keep)
+
+    @property
+    def unstored(self) -> int:
+        """How many finals the store does not have and should have by now."""
+        return self._writer.unstored + sum(_finals(changes).total() for changes, _ in self._kept)
 
     def begin(self, session_id: str, room: str, config: LiveConfig) -> None:
-        self._write(
-            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, NULL)",
-            (session_id, room, config.source, json.dumps(config.targets), _now()),
-        )
+        self._writer.put(Begin(session_id, room, config.source, config.targets, _now()))
 
-    def add(self, session_id: str, caption: Caption) -> None:
-        """Keep a final caption."""
+    async def add(self, session_id: str, caption: Caption) -> bool:
+        """Keep a final caption; return whether it is on the disk.
+
+        False after a failure or STORE_WAIT_S; it is tried again then, and counts as `unstored`.
+        """
         assert caption.is_final, "drafts are not kept"
-        self._write(
-            "INSERT OR REPLACE INTO captions VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                session_id,
-                caption.segment_id,
-                caption.language,
-                caption.revision,
-                caption.text,
-                caption.start_ms,
-                caption.end_ms,
-            ),
-        )
+        return await self._attempt(Final(session_id, caption))
 
     def end(self, session_id: str) -> None:
-        self._write("UPDATE sessions SET ended_at = ? WHERE id = ?", (_now(), session_id))
+        self._writer.put(End(session_id, _now()))
 
     async def sessions(self, most: int) -> list[StoredSession]:
         """The newest sessions first. Raises StoreError, as all that read."""
@@ -125,80 +106,113 @@ class Store:
         return await self._read(lambda: self._select_captions(session_id))
 
     def close(self) -> None:
-        """Finish what has been asked for. Blocks for as long as the disk takes."""
-        self._thread.submit(self._connection.close)
-        self._thread.shutdown()
+        """Finish what has been asked for; blocks for a few seconds at most.
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        # The executor's queue has no bound, but what waits in it came at the pace of speech.
-        self._thread.submit(self._perform, statement, values)
+        Raises StoreError for what could not be stored: it names the sessions, and the file that
+        holds their finals now.
+        """
+        self._reading.interrupt()
+        self._readers.submit(self._reading.close)
+        self._readers.shutdown()
+        failure = self._writer.failure
+        if left := self._writer.close():
+            self._keep(left)
+        if self._kept:
+            raise StoreError(self._loss(self._writer.failure or failure))
 
-    def _perform(self, statement: str, values: tuple[Any, ...]) -> None:
-        """In the thread: write this and all that is pending, in one transaction."""
-        self._pending.append((statement, values))
+    async def _attempt(self, change: Change | None) -> bool:
+        """Whether the next attempt to write succeeds within STORE_WAIT_S."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[bool] = loop.create_future()
+
+        def tell(is_stored: bool) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, told, is_stored)
+
+        self._writer.put(change, tell)
         try:
-            with self._connection:
-                for pending in self._pending:
-                    self._connection.execute(*pending)
-            self._pending.clear()
-        except sqlite3.Error as error:
-            log.error(
-                "%s cannot be written, %d changes wait: %s", self._path, len(self._pending), error
-            )
+            async with asyncio.timeout(STORE_WAIT_S):
+                return await told
+        except TimeoutError:
+            return False
+
+    def _keep(self, changes: list[Change]) -> None:
+        self._kept.append((changes, keep(self._path, changes, datetime.now(UTC))))
+
+    def _loss(self, failure: Exception | None) -> str:
+        changes = [change for kept, _ in self._kept for change in kept]
+        counts = _finals(changes)
+        sessions = ", ".join(
+            f"{session} ({counts[session]} {'final' if counts[session] == 1 else 'finals'})"
+            for session in dict.fromkeys(change.session for change in changes)
+        )
+        files = dict.fromkeys(file for _, file in self._kept)
+        places = " and ".join(
+            "lines printed above" if file is None else str(file) for file in files
+        )
+        return (
+            f"{self._path} cannot be written: {failure or 'the disk does not answer'}; it lacks "
+            f"{sessions}, which you find in {places}"
+            + ("" if None in files else ": the next start with this store takes them in")
+        )
 
     async def _read(self, read: Callable[[], Answer]) -> Answer:
+        await self._attempt(None)  # what was asked for before is to be seen
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, read)
-        except sqlite3.Error as error:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, read)
+        except (sqlite3.Error, ValueError, TypeError) as error:  # also what is no JSON any more
+            if not self._has_told_unreadable:
+                self._has_told_unreadable = True
+                log.error("%s cannot be read: %s", self._path, error)
             raise StoreError(f"{self._path} cannot be read: {error}") from error
 
     def _select_sessions(self, clause: str, value: str | int) -> list[StoredSession]:
         columns = "id, room, source, targets, started_at, ended_at"
-        rows = self._connection.execute(f"SELECT {columns} FROM sessions {clause}", (value,))
+        rows = self._reading.execute(f"SELECT {columns} FROM sessions {clause}", (value,))
         return [
             StoredSession(id, room, source, tuple(json.loads(targets)), started_at, ended_at)
             for id, room, source, targets, started_at, ended_at in rows
         ]
 
     def _select_captions(self, session_id: str) -> list[Caption]:
-        rows = self._connection.execute(
-            "SELECT segment_id, revision, language, text, start_ms, end_ms FROM captions "
-            "WHERE session = ? ORDER BY segment_id, language",
+        rows = self._reading.execute(
+            "SELECT segment_id, revision, language, text, start_ms, end_ms, is_source, words "
+            "FROM captions WHERE session = ? ORDER BY segment_id, language",
             (session_id,),
         )
-        return [Caption(*row, is_final=True) for row in rows]
+        return [_caption(*row) for row in rows]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # what people said is not for other users of this computer
-        connection = sqlite3.connect(path)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")  # what is written survives a power cut
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(
-            f"{path} cannot be opened as a store of sessions: {error}; name another with --store"
-        ) from error
+def _caption(
+    segment_id: int,
+    revision: int,
+    language: str,
+    text: str,
+    start_ms: int,
+    end_ms: int,
+    is_source: int,
+    words: str | None,
+) -> Caption:
+    return Caption(
+        segment_id,
+        revision,
+        language,
+        text,
+        start_ms,
+        end_ms,
+        is_final=True,
+        is_source=bool(is_source),
+        words=parse_words(json.loads(words)) if words else (),
+    )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    with closing(connection.execute("PRAGMA user_version")) as found:
-        (version,) = found.fetchone()
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path} was written by a newer surtitle; update this one, or name another with --store"
-        )
-    if version == 0:
-        connection.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
+def _finals(changes: Sequence[Change]) -> Counter[str]:
+    return Counter(change.session for change in changes if isinstance(change, Final))
+
+
+def _resolve(told: asyncio.Future[bool], is_stored: bool) -> None:
+    if not told.done():  # it has not waited too long
+        told.set_result(is_stored)
 
 
 def _now() -> str:

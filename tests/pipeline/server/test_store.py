@@ -1,26 +1,48 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import json
 import os
+import re
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import StoreError
-from surtitle.pipeline.events import Caption
+from surtitle.pipeline.events import Caption, Word
+from surtitle.pipeline.server import store as store_module
+from surtitle.pipeline.server import store_file
 from surtitle.pipeline.server.store import Store, default_store
+from surtitle.pipeline.server.store_file import open_store_file
 
 CONFIG = LiveConfig("en", ("es", "de"))
 
 
 def caption(segment_id: int, text: str = "hola", language: str = "es") -> Caption:
     return Caption(segment_id, 3, language, text, segment_id * 1000, segment_id * 1000 + 900, True)
+
+
+LONG = "hola " * 2000
+SPOKEN = Caption(
+    0,
+    4,
+    "en",
+    "hello",
+    0,
+    900,
+    is_final=True,
+    is_source=True,
+    words=(Word("hel", 0, 500, 0.75), Word("lo", 500, 900, 1.0, is_joined=True)),
+)
+
+
+def add(store: Store, final: Caption, session: str = "s-1") -> bool:
+    return asyncio.run(store.add(session, final))
 
 
 @contextmanager
@@ -32,6 +54,51 @@ def opened(path: Path) -> Iterator[Store]:
         store.close()
 
 
+@contextmanager
+def held(path: Path, busy_s: float = 0.01) -> Iterator[Store]:
+    """A store with the session s-1, and another process that does not let go of its file."""
+    with closing(Store(path)) as store:
+        store.begin("s-1", "main", CONFIG)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        patch.setattr(store_file, "BUSY_S", busy_s)
+        store = Store(path)
+        other.execute("BEGIN EXCLUSIVE")
+        yield store
+
+
+@contextmanager
+def full(path: Path) -> Iterator[Store]:
+    """A store with the session s-1 on a disk without room for another page: none for LONG."""
+    with closing(Store(path)) as store:
+        store.begin("s-1", "main", CONFIG)
+
+    def open_full(path: Path) -> sqlite3.Connection:
+        connection = open_store_file(path)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "open_store_file", open_full)
+        store = Store(path)
+    yield store
+
+
+@contextmanager
+def gone(folder: Path) -> Iterator[None]:
+    """A folder that cannot be found for a while."""
+    elsewhere = folder.with_name("elsewhere")
+    folder.rename(elsewhere)
+    yield
+    elsewhere.rename(folder)
+
+
+Trouble = Callable[[Path], AbstractContextManager[Store]]
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "sessions.sqlite"
@@ -41,14 +108,14 @@ def test_finals_are_there_after_a_restart(path: Path) -> None:
     with opened(path) as store:
         store.begin("s-1", "main", CONFIG)
         for segment_id in (1, 0, 10):
-            store.add("s-1", caption(segment_id))
-        store.add("s-1", caption(0, "hello", "en"))
+            assert add(store, caption(segment_id))
+        assert add(store, SPOKEN)
     with opened(path) as store:
         (session,) = asyncio.run(store.sessions(10))
         assert (session.id, session.room, session.source) == ("s-1", "main", "en")
         assert (session.targets, session.ended_at) == (("es", "de"), None)
         assert asyncio.run(store.captions("s-1")) == [
-            caption(0, "hello", "en"),
+            SPOKEN,
             caption(0),
             caption(1),
             caption(10),
@@ -58,8 +125,7 @@ def test_finals_are_there_after_a_restart(path: Path) -> None:
 def test_a_write_is_on_disk_without_closing(path: Path) -> None:
     with opened(path) as store:
         store.begin("s-1", "main", CONFIG)
-        store.add("s-1", caption(0))
-        asyncio.run(store.sessions(1))  # comes after the writes
+        assert add(store, caption(0))
         with closing(sqlite3.connect(path)) as other:
             assert other.execute("SELECT text FROM captions").fetchall() == [("hola",)]
 
@@ -86,21 +152,97 @@ def test_an_unknown_session_has_nothing(path: Path) -> None:
         assert asyncio.run(store.captions("x")) == []
 
 
-def test_what_the_disk_refuses_is_written_later(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with opened(path) as store:
+@pytest.mark.parametrize("trouble", [held, full])
+def test_what_cannot_be_stored_is_told_at_once(trouble: Trouble, path: Path) -> None:
+    with trouble(path) as store, pytest.raises(StoreError):
         store.begin("s-1", "main", CONFIG)
-        asyncio.run(store.sessions(1))
-        with closing(sqlite3.connect(path)) as other:
-            other.execute("ALTER TABLE captions RENAME TO elsewhere")
-            store.add("s-1", caption(0))
-            asyncio.run(store.sessions(1))
-            assert "cannot be written, 1 changes wait" in caplog.text
-            other.execute("ALTER TABLE elsewhere RENAME TO captions")
-        store.add("s-1", caption(1))
-        assert asyncio.run(store.captions("s-1")) == [caption(0), caption(1)]
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+        assert not add(store, caption(0, LONG))
+        assert not add(store, caption(1))
+        assert store.unstored == 2
+        store.close()
+
+
+def test_who_holds_the_file_holds_up_no_caption(path: Path) -> None:
+    with held(path, busy_s=60.0) as store:
+        assert not add(store, caption(0))  # though the attempt goes on
+        assert store.unstored == 1
+    asyncio.run(store.sessions(1))
+    assert store.unstored == 0
+    store.close()
+
+
+@pytest.mark.parametrize("trouble", [held, full])
+def test_closing_names_what_is_not_stored_and_the_next_start_takes_it_in(
+    trouble: Trouble, path: Path
+) -> None:
+    with trouble(path) as store:
+        store.begin("s-2", "hall", CONFIG)
+        for final in (caption(0, LONG), SPOKEN, caption(1)):
+            assert not add(store, final, "s-2")
+        assert not add(store, caption(7), "s-1")
+        store.end("s-2")
+        with pytest.raises(StoreError) as caught:
+            store.close()
+    (left,) = path.parent.glob("*.jsonl")
+    assert re.fullmatch(r"sessions\.sqlite\.unstored-\d{8}-\d{6}\.jsonl", left.name)
+    message = str(caught.value)
+    assert "it lacks s-2 (3 finals), s-1 (1 final)" in message
+    assert str(path) in message and str(left) in message
+    assert ("database is locked" if trouble is held else "disk is full") in message
+    lines = [json.loads(line) for line in left.read_text().splitlines()]
+    assert [line["text"] for line in lines if line["type"] == "final"] == [
+        LONG, "hello", "hola", "hola"
+    ]  # fmt: skip
+    assert stat.S_IMODE(left.stat().st_mode) == 0o600
+
+    with opened(path) as store:
+        session = asyncio.run(store.session("s-2"))
+        assert session is not None and session.room == "hall" and session.ended_at is not None
+        assert asyncio.run(store.captions("s-2")) == [
+            SPOKEN,
+            caption(0, LONG),
+            caption(1),
+        ]
+        assert caption(7) in asyncio.run(store.captions("s-1"))
+    assert [found.name for found in path.parent.glob("*unstored*")] == [f"{left.name}.stored"]
+
+
+def test_a_session_whose_end_alone_is_not_stored_is_named(path: Path) -> None:
+    with held(path) as store:
+        store.end("s-1")
+        with pytest.raises(StoreError, match=r"it lacks s-1 \(0 finals\)"):
+            store.close()
+
+
+def test_what_fits_nowhere_is_printed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with held(path) as store:
+        assert not add(store, caption(0))
+        with gone(path.parent), pytest.raises(StoreError, match="which you find in lines printed"):
+            store.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["text"] == "hola"
+
+
+def test_reading_goes_on_while_writing_cannot(path: Path) -> None:
+    with held(path) as store:
+        assert not add(store, caption(0))
+        assert [s.id for s in asyncio.run(store.sessions(10))] == ["s-1"]
+        with pytest.raises(StoreError):
+            store.close()
+
+
+def test_a_write_of_another_process_delays_a_final_and_no_more(path: Path) -> None:
+    async def scenario(store: Store) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            adding = asyncio.create_task(store.add("s-1", caption(0)))
+            await asyncio.sleep(0)
+            other.execute("COMMIT")
+            assert await adding
+        assert store.unstored == 0
+
+    with opened(path) as store:
+        asyncio.run(scenario(store))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX")
@@ -122,7 +264,7 @@ def test_a_file_that_is_no_store_is_left_alone(path: Path) -> None:
 def test_a_newer_store_is_left_alone(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as newer:
-        newer.execute("PRAGMA user_version = 2")
+        newer.execute("PRAGMA user_version = 3")
     with pytest.raises(StoreError, match="a newer surtitle"):
         Store(path)
 

@@ -1,0 +1,121 @@
+"""What is written to the store: changes, each as an SQL statement or as a line of JSON (pure).
+
+A change can be made again without harm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..events import Caption, Word
+
+Statement = tuple[str, tuple[Any, ...]]  # SQL and its values
+
+_FLAGS = ("is_estimated", "is_joined")
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A session begins. Times are ISO 8601."""
+
+    session: str
+    room: str
+    source: str
+    targets: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    session: str
+    caption: Caption
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    session: str
+    at: str
+
+
+Change = Begin | Final | End
+
+
+def statement(change: Change) -> Statement:
+    match change:
+        case Begin(session, room, source, targets, at):
+            return (
+                "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, NULL)",
+                (session, room, source, json.dumps(targets), at),
+            )
+        case Final(session, caption):
+            return (
+                "INSERT OR REPLACE INTO captions (session, segment_id, language, revision, text, "
+                "start_ms, end_ms, is_source, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (session, *_values(caption)),
+            )
+        case End(session, at):
+            return "UPDATE sessions SET ended_at = ? WHERE id = ?", (at, session)
+
+
+def encode_change(change: Change) -> str:
+    """One line, in ASCII."""
+    match change:
+        case Begin():
+            return json.dumps({"type": "begin", **asdict(change)})
+        case Final(session, caption):
+            fields = asdict(caption) | {"words": [word_fields(word) for word in caption.words]}
+            return json.dumps({"type": "final", "session": session, **fields})
+        case End():
+            return json.dumps({"type": "end", **asdict(change)})
+
+
+def decode_change(line: str) -> Change:
+    """Raises ValueError for what `encode_change` has not written."""
+    try:
+        fields: dict[str, Any] = json.loads(line)
+        match fields.pop("type"):
+            case "begin":
+                targets: tuple[str, ...] = tuple(fields.pop("targets"))
+                return Begin(**fields, targets=targets)
+            case "final":
+                session, words = fields.pop("session"), parse_words(fields.pop("words"))
+                return Final(session, Caption(**fields, words=words))
+            case "end":
+                return End(**fields)
+            case other:
+                raise ValueError(f"unknown type {other!r:.80}")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a change: {error}") from error
+
+
+def word_fields(word: Word) -> dict[str, Any]:
+    """As JSON has it: the flags stand there only where they are set."""
+    fields = asdict(word)
+    return {name: value for name, value in fields.items() if value or name not in _FLAGS}
+
+
+def parse_words(words: Sequence[Mapping[str, Any]]) -> tuple[Word, ...]:
+    """Raises TypeError for what `word_fields` does not make."""
+    return tuple(Word(**word) for word in words)
+
+
+def _values(caption: Caption) -> tuple[Any, ...]:
+    words = [word_fields(word) for word in caption.words]
+    return (
+        caption.segment_id,
+        caption.language,
+        caption.revision,
+        _storable(caption.text),
+        caption.start_ms,
+        caption.end_ms,
+        caption.is_source,
+        _storable(json.dumps(words, ensure_ascii=False)) if words else None,
+    )
+
+
+def _storable(text: str) -> str:
+    """Half a surrogate pair has no place in UTF-8: a change with one would hold up all others."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,50 @@
+"""The captions of one session on their way to its room: a final goes by the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from ..events import Caption
+
+
+class StoredFirst:
+    """Shows captions in the order of `publish`; a final when the store has it, or has given up.
+
+    All finals are given to the store as they come, so what waits here waits for one answer of the
+    store at most.
+    """
+
+    def __init__(
+        self, add: Callable[[Caption], Awaitable[bool]], show: Callable[[Caption], None]
+    ) -> None:
+        self._add = add
+        self._show = show
+        self._waiting: asyncio.Queue[tuple[Caption, asyncio.Task[bool] | None] | None]
+        self._waiting = asyncio.Queue()
+        self._unshown = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was published is not shown yet."""
+        return self._unshown > 0
+
+    def publish(self, caption: Caption) -> None:
+        self._unshown += 1
+        adding = asyncio.create_task(self._stored(caption)) if caption.is_final else None
+        self._waiting.put_nowait((caption, adding))
+
+    def end(self) -> None:
+        """Let `run` return when all that was published is shown."""
+        self._waiting.put_nowait(None)
+
+    async def run(self) -> None:
+        while (waiting := await self._waiting.get()) is not None:
+            caption, adding = waiting
+            if adding is not None:
+                await adding
+            self._show(caption)
+            self._unshown -= 1
+
+    async def _stored(self, caption: Caption) -> bool:
+        return await self._add(caption)
