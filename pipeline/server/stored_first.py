@@ -22,15 +22,8 @@ class StoredFirst:
         self._show = show
         self._waiting: asyncio.Queue[tuple[Caption, asyncio.Task[bool] | None] | None]
         self._waiting = asyncio.Queue()
-        self._unshown = 0
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether something that was published is not shown yet."""
-        return self._unshown > 0
 
     def publish(self, caption: Caption) -> None:
-        self._unshown += 1
         adding = asyncio.create_task(self._stored(caption)) if caption.is_final else None
         self._waiting.put_nowait((caption, adding))
 
@@ -44,7 +37,6 @@ class StoredFirst:
             if adding is not None:
                 await adding
             self._show(caption)
-            self._unshown -= 1
 
     async def _stored(self, caption: Caption) -> bool:
         return await self._add(caption)
