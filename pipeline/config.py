@@ -188,6 +188,11 @@ class ServerConfig:
     `allowed_origins` are web pages of other servers that may connect, like https://example.com.
     A session stays `resume_s` without its publisher; at the end the open sessions have
     `shutdown_s` to show their last captions.
+
+    Of all connections there are at most `max_connections`, and `max_address_connections` of one
+    address (a quarter: phones of a hall may share one) that have shown no token yet. A request, and
+    a TLS handshake, must be there within `request_timeout_s`; an answer must be taken within
+    `response_timeout_s`; between requests a connection is kept for `keep_alive_s`.
     """
 
     host: str = "127.0.0.1"
@@ -201,6 +206,11 @@ class ServerConfig:
     max_viewers: int = 2000
     max_room_viewers: int = 500
     max_ahead_ms: int = 30_000
+    max_connections: int = 2600
+    max_address_connections: int = 650
+    request_timeout_s: float = 10.0
+    response_timeout_s: float = 60.0
+    keep_alive_s: float = 5.0
     start_timeout_s: float = 10.0
     resume_s: float = 30.0
     shutdown_s: float = 10.0
@@ -215,6 +225,11 @@ class ServerConfig:
             raise ValueError(f"the port must be 0 to 65535, got {self.port}")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("TLS needs both a certificate and a key: --tls-cert and --tls-key")
+        if not 0 < self.max_address_connections <= self.max_connections:
+            raise ValueError(
+                "0 < max_address_connections <= max_connections must hold, "
+                f"got {self.max_address_connections} and {self.max_connections}"
+            )
         for origin in self.allowed_origins:
             if origin != "null" and re.fullmatch(r"https?://[^/\s?#@]+", origin) is None:
                 raise ValueError(f"an origin is like https://example.com, got {origin!r}")

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from ..client import Server, watch
-from .terminal import TerminalView, run_until_interrupted
+from .terminal import TerminalView, run_until_stopped
 
 
 def add_to(commands: Any) -> None:
@@ -42,6 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     names_languages = "," in arguments.lang or not arguments.lang
     with TerminalView(Console(), names_languages=names_languages) as view:
-        return run_until_interrupted(
-            watch(server, arguments.room, arguments.lang, view.hear, view.say)
+        return run_until_stopped(
+            lambda stop: watch(server, arguments.room, arguments.lang, view.hear, view.say)
         )

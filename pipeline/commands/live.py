@@ -18,17 +18,21 @@ from ..errors import DeviceError
 from ..recognizers import Recognizer
 from ..recognizers.choice import open_recognizer
 from ..server.app import CaptionServer, listen, open_server
+from ..server.limits import fit_to_this_process
 from ..server.store import Store, default_store
 from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
 from .options import add_recognizer_options, add_terms_option, add_translator_options
 from .publish import start_message
-from .terminal import TerminalView, run_until_interrupted
+from .stopping import Stop
+from .terminal import TerminalView, run_until_stopped
 
 ROOM = "main"
 MAX_AHEAD_MS = 15_000  # of what has been recognized; the server would refuse twice as much
 CAUGHT_UP_MS = 5000
 TELL_LOST_MS = 1000
+ORDERLY_END_S = 60.0  # for the server to end the session and itself, which have shorter bounds
+LAST_S = 1.0  # for the last captions to be shown, when the server has sent them
 
 
 def add_to(commands: Any) -> None:
@@ -58,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         targets = tuple(language for language in arguments.to.split(",") if language)
         terms = read_terms(arguments.terms) if arguments.terms else ()
         config = LiveConfig(arguments.source, targets, arguments.mode, terms)
-        server_config = ServerConfig(port=arguments.port)
+        server_config = fit_to_this_process(ServerConfig(port=arguments.port), _say)
     except (ValueError, OSError) as error:
         print(f"surtitle live: {error}", file=sys.stderr)
         return 2
@@ -76,12 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
         with TerminalView(Console(), names_languages=bool(targets)) as view:
             view.show_status("starting…")
             speaker = _Speaker(microphone, view)
-            return run_until_interrupted(
-                _caption(url, listening, server_config, config, recognizer, translator, speaker)
+            return run_until_stopped(
+                lambda stop: _caption(
+                    stop, url, listening, server_config, config, recognizer, translator, speaker
+                ),
+                ORDERLY_END_S,
             )
 
 
 async def _caption(
+    stop: Stop,
     url: str,
     listening: Any,
     server_config: ServerConfig,
@@ -104,11 +112,14 @@ async def _caption(
                     lambda line: speaker.say_unless_stopping(server, line),
                 )
             )
-            await asyncio.wait((serving, publishing), return_when=asyncio.FIRST_COMPLETED)
-            if publishing.done():
-                server.should_exit = True
-            publishing.cancel()
+            stopping = asyncio.create_task(stop.wanted())
+            await asyncio.wait((serving, publishing, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            server.should_exit = True
             await serving
+            if not publishing.done():  # what the server has said last may be on its way
+                await asyncio.wait([asyncio.create_task(speaker.stopped.wait())], timeout=LAST_S)
+            publishing.cancel()
             await asyncio.wait([publishing])
     finally:
         store.close()
@@ -128,6 +139,7 @@ class _Speaker:
 
     def __init__(self, microphone: Microphone, view: TerminalView) -> None:
         self.failure: DeviceError | None = None
+        self.stopped = asyncio.Event()  # the session is over, and all its captions are shown
         self._microphone = microphone
         self._view = view
         self._sent_samples = 0
@@ -153,6 +165,8 @@ class _Speaker:
             self.failure = error
 
     def hear(self, message: Message) -> None:
+        if message["type"] == "stopped":
+            self.stopped.set()
         if message["type"] == "status":
             self._heard_ms = message["heard_ms"]
             self._tell_lost()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from ..config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig
 from ..text.glossary import read_terms
 from .listen import add_room_options
 from .options import add_terms_option
-from .terminal import TerminalView, run_until_interrupted
+from .stopping import Stop, until_wanted
+from .terminal import TerminalView, run_until_stopped
 
 LOCAL = "http://127.0.0.1:8765"
+LAST_CAPTIONS_S = 10.0  # for the last captions to come, after a signal
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 10  # a tenth of a second
 
 
@@ -51,8 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     with TerminalView(Console(), names_languages=bool(targets)) as view:
         view.show_status("starting…")
-        start, audio = start_message(arguments.room, config), read_paced(arguments.file)
-        return run_until_interrupted(publish(server, start, audio, view.hear, view.say))
+        start = start_message(arguments.room, config)
+
+        def work(stop: Stop) -> Coroutine[Any, Any, None]:
+            audio = until_wanted(stop, read_paced(arguments.file))
+            return publish(server, start, audio, view.hear, view.say)
+
+        return run_until_stopped(work, LAST_CAPTIONS_S)
 
 
 def start_message(room: str, config: LiveConfig) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from urllib.parse import urlencode
 
 from ..config import RecognizerConfig, ServerConfig, Tokens
 from ..recognizers.choice import open_recognizer
+from ..server.limits import fit_to_this_process
 from ..server.logs import set_up_logs
 from ..server.store import Store, default_store
 from ..translators import open_translator
 from .options import add_recognizer_options, add_translator_options
+from .stopping import Stop
 
 PUBLISH_VARIABLE, VIEW_VARIABLE = "SURTITLE_PUBLISH_TOKEN", "SURTITLE_VIEW_TOKEN"
 
@@ -30,8 +32,8 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "serve",
         help="serve live captions to browsers and programs",
-        description="Serves live captions until Ctrl-C. Others can reach it, with tokens, when "
-        "--host is not of this computer only.",
+        description="Serves live captions until Ctrl-C or SIGTERM; the second one ends it at once. "
+        "Others can reach it, with tokens, when --host is not of this computer only.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, no one else's")
     parser.add_argument("--port", type=int, default=8765, help="default: 8765")
@@ -82,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..server.app import listen, open_server
 
     set_up_logs(as_json=arguments.log_json)
+    config = fit_to_this_process(config, log.warning)
     with listen(config) as listening:  # first, as it fails fast
         recognizer = open_recognizer(recognizer_config, None, log.info)
         translator = open_translator(arguments.translator, arguments.checkpoint)
@@ -91,14 +94,18 @@ def run(arguments: argparse.Namespace) -> int:
         async def serve() -> None:
             async with open_server(config, recognizer, translator, store) as server:
                 print(greeting(config, port, shows_tokens=arguments.new_tokens), flush=True)
-                await server.serve([listening])
+                serving = asyncio.create_task(server.serve([listening]))
+                stopping = asyncio.create_task(stop.wanted())
+                await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                server.should_exit = True
+                await serving
 
-        try:
-            asyncio.run(serve())
-        except KeyboardInterrupt:  # the way to end it; everything was closed in order
-            pass
-        finally:
-            store.close()
+        with Stop() as stop:
+            try:
+                asyncio.run(serve())
+            finally:
+                store.close()
     return 0
 
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 import unicodedata
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +19,9 @@ from rich.text import Text
 
 from ..client import parse_caption
 from ..events import Caption
+from .stopping import Stop, run_until_wanted
+
+MakeWork = Callable[[Stop], Coroutine[Any, Any, None]]
 
 _NO_TEXT = frozenset({"Cc", "Zl", "Zp"})
 
@@ -146,12 +149,12 @@ class TerminalView:
         return Text.assemble((head, "dim"), (printable(caption.text), style))
 
 
-def run_until_interrupted(work: Coroutine[Any, Any, None]) -> int:
-    """Run what shows captions; return the exit status. Ctrl-C is the way to end it."""
+def run_until_stopped(make_work: MakeWork, grace_s: float = 0.0) -> int:
+    """Run what shows captions; return the exit status. SIGINT and SIGTERM are the way to end it:
+    the work then has `grace_s` to come to its end."""
     try:
-        asyncio.run(work)
-    except KeyboardInterrupt:
-        pass
+        with Stop() as stop:
+            asyncio.run(run_until_wanted(stop, make_work(stop), grace_s))
     except BrokenPipeError:  # who read our output has gone; the interpreter flushes it once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

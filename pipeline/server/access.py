@@ -11,6 +11,7 @@ from ..config import ServerConfig, is_loopback
 from ..protocols.captions import TOKEN_PREFIX
 
 Right = Literal["publish", "view"]
+_PREFIXES = (TOKEN_PREFIX, "openai-insecure-api-key.")  # of a token among the subprotocols
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -32,6 +33,17 @@ class Access:
         if publishes:
             return frozenset(("publish", "view"))
         return frozenset(("view",)) if views else frozenset()
+
+    def knows(self, headers: Mapping[str, str], scope_type: str) -> bool:
+        """Whether a connection counts as one of ours: wherever a client may put a token, there is
+        a right one. Without tokens WebSockets count, as their number has bounds of its own."""
+        if self._tokens is None:
+            return scope_type == "websocket"
+        shown = [headers.get("authorization", "").partition(" ")[2].strip()]
+        for name in headers.get("sec-websocket-protocol", "").split(","):
+            shown += [name.strip().removeprefix(prefix) for prefix in ("", *_PREFIXES)]
+        ours = self._tokens.publish.encode(), self._tokens.view.encode()
+        return any([compare_digest(token.encode(), each) for token in shown for each in ours])
 
     def allows_host(self, headers: Mapping[str, str]) -> bool:
         """Whether the request means this server.

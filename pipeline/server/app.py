@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ..config import ServerConfig
 from ..errors import SurtitleError
@@ -24,23 +23,19 @@ from ..recognizers import Recognizer
 from ..translators import Translator
 from ..translators.queue import TranslationQueue
 from .access import Access
+from .door import Door
 from .guard import Guard
 from .http import WebApi
+from .limits import Place, Places
 from .metrics import Metrics
 from .rooms import Rooms
 from .sockets import Sockets
 from .store import Store
+from .supervision import IndependentTasks, carry_on
+from .wire import HttpProtocol, WebSocketProtocol
 
 PAGES = Path(__file__).parents[2] / "web"
 STALLED_MS = 30_000  # so long a connection may take nothing of what it is sent
-
-
-class _WebSocketProtocol(WebSocketsSansIOProtocol):
-    def shutdown(self) -> None:
-        if self.transport.is_closing():  # uvicorn would fail to say goodbye once more
-            self.transport.abort()
-        else:
-            super().shutdown()
 
 
 class CaptionServer(uvicorn.Server):
@@ -48,14 +43,17 @@ class CaptionServer(uvicorn.Server):
 
     def __init__(self, config: ServerConfig, app: Guard, rooms: Rooms) -> None:
         self.rooms = rooms
+        self._limits = config
+        self.places = Places(config.max_connections, config.max_address_connections)
+        self._doors: list[Door] = []
         super().__init__(
             uvicorn.Config(
                 app,
                 lifespan="off",
-                http="h11",
+                http=HttpProtocol,
                 # Written for the current interface of `websockets`, and uvicorn's own choice since
                 # 0.50; the other implementation builds on one that `websockets` has deprecated.
-                ws=_WebSocketProtocol,
+                ws=WebSocketProtocol,
                 ws_max_size=config.max_message_bytes,
                 # Captions are short: compressing them for each viewer would cost more than it saves
                 ws_per_message_deflate=False,
@@ -66,13 +64,34 @@ class CaptionServer(uvicorn.Server):
                 log_config=None,
                 log_level="warning",
                 server_header=False,
+                timeout_keep_alive=config.keep_alive_s,
                 timeout_graceful_shutdown=3,
             )
         )
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the doors; uvicorn's own would let everybody in."""
+        assert sockets is not None, "it serves on sockets that listen already"
+        self.servers = []  # uvicorn's
+        self._doors = [self._door(listening) for listening in sockets]
+        self.started = True
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        return nullcontext()  # who runs the server hears them, and sets `should_exit`
+
+    def _door(self, listening: socket.socket) -> Door:
+        timeout_s = self._limits.request_timeout_s
+
+        def make_protocol(place: Place) -> HttpProtocol:
+            return HttpProtocol(
+                self.config, self.server_state, place, timeout_s, self._limits.response_timeout_s
+            )
+
+        return Door(listening, self.places, make_protocol, self.config.ssl, timeout_s)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
+        for door in self._doors:
+            door.close()
         await self.rooms.aclose()
         await super().shutdown(sockets)
 
@@ -90,9 +109,9 @@ async def open_server(
     # Each session keeps a thread busy while its recognizer works.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(config.max_sessions + 4))
     translations, metrics, access = TranslationQueue(translator), Metrics(), Access(config)
-    async with aclosing(translations), asyncio.TaskGroup() as tasks:
+    async with aclosing(translations), IndependentTasks() as tasks:
         rooms = Rooms(config, recognizer, translations, store, metrics, tasks)
-        running = tasks.create_task(rooms.run())
+        running = tasks.create_task(carry_on("the status of sessions", rooms.run))
         sockets = Sockets(rooms, access, metrics, config, translator.check)
         api = WebApi(rooms, store, translator, access, metrics)
         app = Starlette(routes=_routes(sockets, api, pages))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .access import Access
+from .wire import PLACE
 
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -32,11 +35,19 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope)
+        place = scope.get("state", {}).get(PLACE)
+        if (
+            refusal is None
+            and place is not None
+            and self._access.knows(Headers(scope=scope), scope["type"])
+        ):
+            place.know()
         if scope["type"] == "websocket":
-            if refusal is None:
-                await self._app(scope, receive, send)
-            else:
-                await WebSocket(scope, receive, send).send_denial_response(refusal)
+            with suppress(WebSocketDisconnect):  # it has gone
+                if refusal is None:
+                    await self._app(scope, receive, send)
+                else:
+                    await WebSocket(scope, receive, send).send_denial_response(refusal)
             return
 
         async def send_with_headers(message: Message) -> None:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+WINDOW_S = 60.0
+FREE_LINES = 3
+MOST_KINDS = 100
+MOST_CHARS = 300
+KIND_CHARS = 40  # asyncio's lines go on with what differs each time
+_HEARING_PEERS = (
+    "uvicorn",
+    "websockets",
+    "asyncio",
+    f"{__package__}.door",
+    f"{__package__}.wire",
+)
+_OUR_FAULTS = "Exception in ASGI application", "Exception in callback", "Task exception was never"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -14,7 +28,57 @@ def set_up_logs(*, as_json: bool) -> None:
     """Show everything from INFO on, of all loggers."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if as_json else PlainFormatter())
+    handler.addFilter(PeerFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class PeerFilter(logging.Filter):
+    """Keeps what peers can cause to few and short lines.
+
+    Of each kind (what is said, without names and numbers) FREE_LINES pass in WINDOW_S; the first
+    one after that says how many more there were. What libraries say of a peer is told without its
+    traceback; a fault of ours keeps it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._windows: dict[tuple[str, str], _Window] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_HEARING_PEERS):
+            return True
+        kind = record.name, str(record.msg).partition("\n")[0][:KIND_CHARS]
+        _drop_trace(record)
+        window = self._windows.get(kind)
+        if window is None or record.created - window.begun_s >= WINDOW_S:
+            if len(self._windows) >= MOST_KINDS:
+                self._windows.clear()
+            self._windows[kind] = _Window(record.created)
+            if window is not None and window.held:
+                record.msg = f"{record.getMessage()} ({window.held} more like this before)"
+                record.args = None
+            return True
+        window.passed += 1
+        if window.passed <= FREE_LINES:
+            return True
+        window.held += 1
+        return False
+
+
+@dataclass(slots=True)
+class _Window:
+    begun_s: float
+    passed: int = 1
+    held: int = 0
+
+
+def _drop_trace(record: logging.LogRecord) -> None:
+    """Say in the line what a peer has done; the traceback is of our libraries, and of no use."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_ours = str(record.msg).startswith(_OUR_FAULTS) and not isinstance(error, OSError)
+    if error is not None and not is_ours:
+        record.msg = f"{record.getMessage().strip()}: {error}"[:MOST_CHARS].replace("\n", " ")
+        record.args = record.exc_info = record.exc_text = None
 
 
 class PlainFormatter(logging.Formatter):

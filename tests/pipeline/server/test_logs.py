@@ -4,7 +4,14 @@ import json
 import logging
 import sys
 
-from surtitle.pipeline.server.logs import JsonFormatter, PlainFormatter
+from surtitle.pipeline.server.logs import (
+    FREE_LINES,
+    MOST_KINDS,
+    WINDOW_S,
+    JsonFormatter,
+    PeerFilter,
+    PlainFormatter,
+)
 
 
 def record(*, fails: bool = False) -> logging.LogRecord:
@@ -43,3 +50,42 @@ def test_a_trace_is_shown_in_either() -> None:
     line = JsonFormatter().format(record(fails=True))
     assert "\n" not in line
     assert "ValueError: a bad value" in json.loads(line)["trace"]
+
+
+def said(name: str, message: str, at_s: float, error: Exception | None = None) -> logging.LogRecord:
+    exc_info = (type(error), error, None) if error is not None else None
+    made = logging.getLogger(name).makeRecord(
+        name, logging.ERROR, "test.py", 1, message, (), exc_info
+    )
+    made.created = at_s
+    return made
+
+
+def test_what_peers_cause_is_told_a_few_times_and_then_counted() -> None:
+    peers = PeerFilter()
+    records = [said("uvicorn.error", "Invalid HTTP request received.", n / 10) for n in range(600)]
+    assert sum(peers.filter(record) for record in records) == FREE_LINES
+    other = said("uvicorn.error", "opening handshake failed", 59.0)
+    assert peers.filter(other)
+    later = said("uvicorn.error", "Invalid HTTP request received.", WINDOW_S)
+    assert peers.filter(later)
+    assert later.getMessage() == "Invalid HTTP request received. (597 more like this before)"
+
+
+def test_what_a_peer_did_is_one_line_and_a_fault_of_ours_keeps_its_trace() -> None:
+    peers = PeerFilter()
+    invalid = said("uvicorn.error", "Invalid UTF-8 received.", 0, ValueError("a byte\nis wrong"))
+    assert peers.filter(invalid)
+    assert PlainFormatter().format(invalid).endswith("received.: a byte is wrong")
+    ours = said("uvicorn.error", "Exception in ASGI application\n", 0, KeyError("room"))
+    assert peers.filter(ours)
+    assert PlainFormatter().format(ours).endswith("KeyError: 'room'")
+    for name in "surtitle.pipeline.server.rooms", "surtitle":
+        assert all(peers.filter(said(name, "a session failed", 0)) for _ in range(9))
+
+
+def test_kinds_that_never_come_again_are_forgotten() -> None:
+    peers = PeerFilter()
+    for n in range(10 * MOST_KINDS):
+        assert peers.filter(said("asyncio", f"{n} is new", 0))
+    assert len(peers._windows) <= MOST_KINDS
