@@ -210,7 +210,7 @@ class ServerConfig:
     max_address_connections: int = 650
     request_timeout_s: float = 10.0
     response_timeout_s: float = 60.0
-    keep_alive_s: float = 5.0
+    keep_alive_s: int = 5
     start_timeout_s: float = 10.0
     resume_s: float = 30.0
     shutdown_s: float = 10.0

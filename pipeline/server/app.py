@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -76,8 +76,9 @@ class CaptionServer(uvicorn.Server):
         self._doors = [self._door(listening) for listening in sockets]
         self.started = True
 
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return nullcontext()  # who runs the server hears them, and sets `should_exit`
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield  # who runs the server hears them, and sets `should_exit`
 
     def _door(self, listening: socket.socket) -> Door:
         timeout_s = self._limits.request_timeout_s

@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from .limits import Place, Places
 
+REFUSALS = 16  # at once that wait for the request which they answer; more push the oldest out
+REQUEST_WAIT_S = 1.0
 NO_DESCRIPTORS_WAIT_S = 0.2  # before accepting is tried again after the system has refused it
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n"
@@ -42,6 +44,7 @@ class Door:
         self._make_protocol = make_protocol
         self._tls = tls
         self._handshake_timeout_s = handshake_timeout_s
+        self._refusals: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._beginnings: set[asyncio.Task[None]] = set()
         listening.setblocking(False)
         self._accepting = asyncio.create_task(self._accept())
@@ -49,8 +52,8 @@ class Door:
     def close(self) -> None:
         """Take no more, and let go who is still shaking hands."""
         self._accepting.cancel()
-        for beginning in self._beginnings:
-            beginning.cancel()
+        for task in [*self._beginnings, *self._refusals]:
+            task.cancel()
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -68,7 +71,7 @@ class Door:
         place = self._places.take(address, asyncio.get_running_loop().time())
         if place is None:
             log.warning("no place for a connection", extra={"address": address})
-            _refuse(connection, with_words=self._tls is None)
+            self._refuse(connection)
             return
         beginning = asyncio.create_task(self._begin(connection, place))
         place.let_go = beginning.cancel
@@ -97,10 +100,29 @@ class Door:
             return
         place.leave()
 
+    def _refuse(self, connection: socket.socket) -> None:
+        """Close it; without TLS only after the request has come and is answered.
 
-def _refuse(connection: socket.socket, *, with_words: bool) -> None:
-    with connection, suppress(OSError):
-        if with_words:
+        An answer before its request is one that clients do not look for.
+        """
+        if self._tls is not None:
+            connection.close()
+            return
+        if len(self._refusals) >= REFUSALS:
+            oldest = next(iter(self._refusals))
+            del self._refusals[oldest]
+            oldest.cancel()
+        refusal = asyncio.create_task(_wait_for_request(connection))
+        self._refusals[refusal] = None
+        refusal.add_done_callback(lambda task: self._refused(task, connection))
+
+    def _refused(self, refusal: asyncio.Task[None], connection: socket.socket) -> None:
+        self._refusals.pop(refusal, None)
+        with connection, suppress(OSError):
             connection.send(_REFUSAL)
-            connection.shutdown(socket.SHUT_WR)
-            connection.recv(1 << 16)  # what is unread at the end would take back what was sent
+
+
+async def _wait_for_request(connection: socket.socket) -> None:
+    with suppress(OSError):  # TimeoutError is one
+        async with asyncio.timeout(REQUEST_WAIT_S):
+            await asyncio.get_running_loop().sock_recv(connection, 1 << 14)

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address
 from ..config import ServerConfig
 
 PATIENCE_S = 1.0  # before who sends no request may be let go for somebody who comes
-KEPT_DESCRIPTORS = 64  # for the store, the log, pages that are read, libraries
+KEPT_DESCRIPTORS = 64  # for the store, the log, pages that are read, refusals, libraries
 SESSION_DESCRIPTORS = 4  # for pipes to what recognizes; its publisher's connection is a connection
 FEWEST_CONNECTIONS = 8
 
