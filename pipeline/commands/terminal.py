@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -17,43 +17,73 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ..captions.order import CaptionOrder
 from ..client import parse_caption
 from ..events import Caption
 from .stopping import Stop, run_until_wanted
 
 MakeWork = Callable[[Stop], Coroutine[Any, Any, None]]
 
+MOST_BELOW = 64
 _NO_TEXT = frozenset({"Cc", "Zl", "Zp"})
 
 
 class CaptionLines:
-    """What has been shown of a session: each final once, and the newest draft of what is open.
+    """What has been shown of a session: its finals in order, and what stands below them.
 
-    Bounded by the segments that are open.
+    Below stand the newest drafts, and finals that wait for an earlier one; MOST_BELOW at most,
+    where further drafts are left out.
     """
 
-    def __init__(self) -> None:
-        self._drafts: dict[tuple[int, str], Caption] = {}
-        self._finals: dict[str, int] = {}  # the newest segment of each language
+    def __init__(self, captions: Iterable[Caption] = ()) -> None:
+        """`captions` are what there is of the session, for who comes in the middle of it."""
+        self._order = CaptionOrder()
+        self._below: dict[tuple[str, int], Caption] = {}
+        self._newest_final: dict[str, int] = {}  # the highest segment shown, by language
+        firsts: dict[str, int] = {}
+        for caption in captions:
+            known = firsts.get(caption.language, caption.segment_id)
+            firsts[caption.language] = min(known, caption.segment_id)
+        for language, segment_id in firsts.items():
+            self._order.begin(language, segment_id)
 
-    def push(self, caption: Caption) -> bool:
-        """Take a caption; return whether it is a final that was not seen before."""
-        key = caption.segment_id, caption.language
-        if caption.segment_id <= self._finals.get(caption.language, -1):
-            return False
-        if not caption.is_final:
-            draft = self._drafts.get(key)
-            if draft is None or draft.revision <= caption.revision:
-                self._drafts[key] = caption
-            return False
-        self._finals[caption.language] = caption.segment_id
-        for older in [k for k in self._drafts if k[1] == key[1] and k[0] <= key[0]]:
-            del self._drafts[older]
-        return True
+    def push(self, caption: Caption) -> list[Caption]:
+        """Take a caption; return the finals that are to be shown now."""
+        self._place_below(caption)
+        return self._finals(self._order.push(caption))
+
+    def flush(self) -> list[Caption]:
+        """The session is over: return the finals that still waited for another."""
+        finals = self._finals(self._order.flush())
+        self._below.clear()
+        return finals
 
     @property
-    def drafts(self) -> list[Caption]:
-        return [self._drafts[key] for key in sorted(self._drafts)]
+    def below(self) -> list[Caption]:
+        return sorted(self._below.values(), key=lambda one: (one.segment_id, one.language))
+
+    def _place_below(self, caption: Caption) -> None:
+        key = caption.language, caption.segment_id
+        older = self._below.get(key)
+        if caption.segment_id <= self._newest_final.get(caption.language, -1):
+            return
+        if older is None:
+            has_room = caption.is_final or len(self._below) < MOST_BELOW
+        else:
+            is_newer = caption.revision >= older.revision
+            has_room = not older.is_final and (caption.is_final or is_newer)
+        if has_room:
+            self._below[key] = caption
+
+    def _finals(self, captions: list[Caption]) -> list[Caption]:
+        finals = [caption for caption in captions if caption.is_final]
+        for final in finals:
+            newest = self._newest_final.get(final.language, -1)
+            newest = self._newest_final[final.language] = max(newest, final.segment_id)
+            shown = [k for k in self._below if k[0] == final.language and k[1] <= newest]
+            for key in shown:
+                del self._below[key]
+        return finals
 
 
 class TerminalView:
@@ -65,6 +95,7 @@ class TerminalView:
         self._lines = CaptionLines()
         self._session: str | None = None
         self._status = ""
+        self._notice = ""
         # Drawn at each change: a thread of its own that redraws would share our console.
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
 
@@ -79,6 +110,7 @@ class TerminalView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end()
         if self._live.is_started:
             self._live.update(Text(), refresh=True)
             self._live.stop()
@@ -89,24 +121,28 @@ class TerminalView:
             case "caption":
                 self.show(parse_caption(message))
             case "started":
-                if self._begin(message.get("session")):  # else it is resumed
+                if self._begin(message.get("session"), []):  # else it is resumed
                     self.show_status("")
                     for notice in message.get("notices", ()):
                         self.say(str(notice))
             case "snapshot":
-                self._begin(message.get("session"))
                 captions = [parse_caption(caption) for caption in message.get("captions", ())]
+                self._begin(message.get("session"), captions)
                 for caption in sorted(captions, key=lambda c: (c.segment_id, c.language)):
                     self.show(caption)
             case "status":
                 lag_ms = message.get("lag_ms")
                 self.show_status(f"{lag_ms / 1000:.1f} s behind" if isinstance(lag_ms, int) else "")
+                self._show_notice(message.get("notice"))
+            case "stopped":
+                self._end()
             case _:
                 pass
 
     def show(self, caption: Caption) -> None:
-        if self._lines.push(caption):
-            self._print(caption)
+        """In a terminal drafts and what waits stand below; finals leave in their order."""
+        for final in self._lines.push(caption):
+            self._print(final)
         self._draw()
 
     def show_status(self, text: str) -> None:
@@ -121,12 +157,28 @@ class TerminalView:
         else:
             print(f"surtitle: {printable(line)}", file=sys.stderr)
 
-    def _begin(self, session: object) -> bool:
+    def _begin(self, session: object, captions: list[Caption]) -> bool:
         """Forget what another session has said; return whether this one is new."""
+        if session is None:
+            self._end()
         if not isinstance(session, str) or session == self._session:
             return False
-        self._session, self._lines = session, CaptionLines()
+        self._end()
+        self._session, self._lines = session, CaptionLines(captions)
         return True
+
+    def _end(self) -> None:
+        """Nothing that is missing comes any more: show what waited for it."""
+        for final in self._lines.flush():
+            self._print(final)
+        self._draw()
+
+    def _show_notice(self, notice: object) -> None:
+        """What is wrong at the server, once each time that it changes."""
+        text = notice if isinstance(notice, str) else ""
+        if text and text != self._notice:
+            self.say(text)
+        self._notice = text
 
     def _print(self, caption: Caption) -> None:
         if self._live.is_started:
@@ -138,8 +190,8 @@ class TerminalView:
     def _draw(self) -> None:
         if not self._live.is_started:
             return
-        drafts = [self._line(caption, style="italic dim") for caption in self._lines.drafts]
-        self._live.update(Group(*drafts, Text(self._status, style="dim")), refresh=True)
+        below = [self._line(caption, style="italic dim") for caption in self._lines.below]
+        self._live.update(Group(*below, Text(self._status, style="dim")), refresh=True)
 
     def _line(self, caption: Caption, *, style: str = "") -> Text:
         minutes, seconds = divmod(caption.start_ms // 1000, 60)

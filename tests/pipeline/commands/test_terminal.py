@@ -1,10 +1,19 @@
 import io
+import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from surtitle.pipeline.commands.terminal import CaptionLines, TerminalView, printable
+from surtitle.pipeline.commands.terminal import (
+    MOST_BELOW,
+    CaptionLines,
+    TerminalView,
+    printable,
+)
 from surtitle.pipeline.events import Caption
+
+ROOT = Path(__file__).parents[3]
 
 
 def caption(
@@ -19,21 +28,105 @@ def message(*captions: Caption, session: str = "s-1") -> dict[str, object]:
     return {"type": "snapshot", "session": session, "captions": found}
 
 
+def texts(captions: list[Caption]) -> list[str]:
+    return [caption.text for caption in captions]
+
+
 def test_a_newer_draft_replaces_an_older_one() -> None:
     lines = CaptionLines()
     for revision, text in ((1, "a"), (3, "a b c"), (2, "a b")):
         assert not lines.push(caption(0, text, revision=revision))
-    assert [draft.text for draft in lines.drafts] == ["a b c"]
+    assert texts(lines.below) == ["a b c"]
 
 
 def test_a_final_is_new_once_and_removes_its_drafts() -> None:
     lines = CaptionLines()
     lines.push(caption(0, "draft"))
     lines.push(caption(0, "Entwurf", "de"))
-    assert lines.push(caption(0, "final", is_final=True))
+    assert texts(lines.push(caption(0, "final", is_final=True))) == ["final"]
     assert not lines.push(caption(0, "final", is_final=True))
     assert not lines.push(caption(0, "late draft", revision=9))
-    assert [draft.text for draft in lines.drafts] == ["Entwurf"]
+    assert texts(lines.below) == ["Entwurf"]
+
+
+def test_a_final_that_waits_for_another_stands_below_until_its_turn() -> None:
+    lines = CaptionLines()
+    lines.push(caption(0, "uno"))
+    assert not lines.push(caption(1, "DOS", is_final=True))
+    assert not lines.push(caption(1, "dos", revision=9))
+    assert texts(lines.below) == ["uno", "DOS"]
+    assert texts(lines.push(caption(0, "UNO", is_final=True))) == ["UNO", "DOS"]
+    assert lines.below == []
+
+
+def test_the_lines_below_are_bounded() -> None:
+    lines = CaptionLines()
+    for segment_id in range(10 * MOST_BELOW):
+        lines.push(caption(segment_id, "draft"))
+    assert len(lines.below) == MOST_BELOW
+
+
+def heard(capsys: pytest.CaptureFixture[str], *messages: dict[str, object]) -> str:
+    """What a pipe gets of messages."""
+    with TerminalView(Console(file=io.StringIO()), names_languages=False) as view:
+        for one in messages:
+            view.hear(one)
+    return capsys.readouterr().out
+
+
+def said(segment_id: int, text: str, **fields: object) -> dict[str, object]:
+    """A message with a final caption."""
+    captions = message(caption(segment_id, text, is_final=True))["captions"]
+    assert isinstance(captions, list)
+    return {"type": "caption", **captions[0], **fields}
+
+
+def test_a_late_final_is_shown_in_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    spoken = [said(0, "PRIMERA"), said(2, "TERCERA"), said(1, "SEGUNDA"), said(1, "SEGUNDA")]
+    assert heard(capsys, message(), *spoken) == "PRIMERA\nSEGUNDA\nTERCERA\n"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"type": "stopped", "session": "s-1"},
+        {"type": "snapshot", "session": None, "captions": []},
+        message(session="s-2"),
+        {"type": "started", "session": "s-2"},
+        {"type": "of another version"},  # it is the end of the program
+    ],
+    ids=lambda end: f"{end['type']} {end.get('session')}",
+)
+def test_what_waits_is_shown_when_the_session_is_over(
+    end: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert heard(capsys, message(), said(1, "dos"), end) == "dos\n"
+
+
+def test_who_comes_in_the_middle_does_not_wait_for_the_beginning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with TerminalView(Console(file=io.StringIO()), names_languages=False) as view:
+        view.hear(message(caption(41, "b", is_final=True), caption(40, "a", is_final=True)))
+        view.hear(said(42, "c"))
+        assert capsys.readouterr().out == "a\nb\nc\n"
+
+
+def test_the_recorded_talk_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (ROOT / "samples/captions.jsonl").read_text(encoding="utf-8").splitlines()
+    spanish = [m for m in map(json.loads, lines) if m.get("language") != "en"]
+    sentences = (ROOT / "samples/harbor.es.txt").read_text(encoding="utf-8").splitlines()[:12]
+    assert heard(capsys, *spanish).splitlines() == sentences
+
+
+def test_what_is_wrong_at_the_server_is_said_each_time_that_it_changes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notices = ["3 captions are not stored", "3 captions are not stored", "", "slow", 7]
+    with TerminalView(Console(file=io.StringIO()), names_languages=False) as view:
+        for notice in notices:
+            view.hear({"type": "status", "lag_ms": 0, "notice": notice})
+    assert capsys.readouterr().err == "surtitle: 3 captions are not stored\nsurtitle: slow\n"
 
 
 def test_a_pipe_gets_finals_only(capsys: pytest.CaptureFixture[str]) -> None:
