@@ -1,19 +1,22 @@
-"""A server of ours as a program meets it: reading a room, and publishing into one."""
+"""A server of ours as a program meets it: how it is reached, and a room that is read."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import (
+    ConnectionClosed,
+    ConnectionClosedOK,
+    InvalidHandshake,
+    InvalidStatus,
+)
 from websockets.typing import Subprotocol
 
 from .errors import RemoteError
@@ -21,8 +24,11 @@ from .events import Caption
 
 SUBPROTOCOL = Subprotocol("surtitle.v1")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 16.0
-RESUME_WITHIN_S = 30  # so long the server keeps a session for its publisher
-SAMPLE_BYTES = 2
+SILENCE_S = 10.0  # a live room has a status each second
+CLOSE_S = 2.0  # for a peer to say goodbye
+PASSING = frozenset(  # error codes after which a later try may succeed
+    {"internal", "too_fast", "too_many_sessions", "too_many_viewers", "unknown_session"}
+)
 UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's codes of certificates that nothing vouches for
 
 Message = dict[str, Any]
@@ -30,8 +36,16 @@ Hear = Callable[[Message], None]
 Say = Callable[[str], None]
 
 
-class _Lost(Exception):
+class ConnectionLost(Exception):
     """The connection is gone, or there is none to be had now; a later one may succeed."""
+
+
+class ServerError(Exception):
+    """The server has sent an `error` and closes; `code` is one of the caption protocol's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"the server says: {message}")
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +67,25 @@ class Server:
         return f"{base}?{urlencode(query)}" if query else base
 
     async def connect(self, path: str, query: dict[str, str]) -> ClientConnection:
-        """Raises RemoteError where the server refuses, _Lost where it cannot be reached."""
+        """Raises RemoteError where the server refuses, ConnectionLost where it is out of reach."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             return await connect(
-                self.address(path, query), subprotocols=[SUBPROTOCOL], additional_headers=headers
+                self.address(path, query),
+                subprotocols=[SUBPROTOCOL],
+                additional_headers=headers,
+                close_timeout=CLOSE_S,
             )
         except InvalidStatus as error:
             status = error.response.status_code
             if status >= 500:
-                raise _Lost(f"{self.url} answers with status {status}") from error
+                raise ConnectionLost(f"{self.url} answers with status {status}") from error
             raise RemoteError(f"{self.url} refuses: {_refusal(error)}") from error
         except InvalidHandshake as error:
+            if isinstance(error.__cause__, EOFError):  # as a server does that stops
+                raise ConnectionLost(
+                    f"{self.url} has closed the connection unanswered: it stops, or speaks https"
+                ) from error
             raise RemoteError(
                 f"{self.url} is no surtitle server: {error}; is it the right port, and not https?"
             ) from error
@@ -75,163 +96,120 @@ class Server:
                 f"{self.url} does not speak TLS ({error.reason}); is it http and not https?"
             ) from error
         except OSError as error:
-            raise _Lost(f"{self.url} cannot be reached: {error}") from error
+            raise ConnectionLost(f"{self.url} cannot be reached: {error}") from error
+
+
+class Waits:
+    """How long to wait before each next try: ever longer, until `reset`."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Something was heard: that the server answers alone is no success."""
+        self.waited_s = 0.0
+        self._next_s = FIRST_WAIT_S
+
+    def next(self) -> float:
+        wait_s = self._next_s
+        self.waited_s += wait_s
+        self._next_s = min(2 * wait_s, LONGEST_WAIT_S)
+        return wait_s
 
 
 async def watch(server: Server, room: str, languages: str, hear: Hear, say: Say) -> None:
     """Hear the messages of a room until cancelled; `languages` like "en,es", empty: all.
 
-    A lost connection is told to `say` and made again after growing waits; what was missed is heard
-    then. Raises RemoteError where the server refuses, or cannot be reached the first time.
+    A lost connection is told to `say` and made again, after waits that grow until a new caption
+    came or a connection stood for long; what was missed is heard then. Raises RemoteError where the
+    server refuses, or cannot be reached the first time.
     """
     query = {"room": room} | ({"lang": languages} if languages else {})
-    waits: Iterator[float] | None = None
+    view, waits, clock = _View(), Waits(), asyncio.get_running_loop().time
     while True:
         try:
-            async with await server.connect("/v1/view", query) as socket:
-                async for message in _messages(socket):
-                    waits = _growing_waits()
-                    query |= _last_seen(message)
+            async with await server.connect("/v1/view", query | view.seen) as socket:
+                connected_s = clock()
+                async for message in messages(socket, lambda: SILENCE_S if view.is_live else None):
+                    if view.push(message) or clock() - connected_s > LONGEST_WAIT_S:
+                        waits.reset()
                     hear(message)
-            raise _Lost(f"{server.url} has closed the connection")
-        except _Lost as lost:
-            if waits is None:
-                raise RemoteError(f"{lost}; is it started, and the address right?") from lost
-            wait_s = next(waits)
-            say(f"{lost}; trying again in {wait_s:g} s")
-            await asyncio.sleep(wait_s)
+            raise ConnectionLost(f"{server.url} has closed the connection")
+        except ServerError as error:
+            if not (view.has_begun and error.code in PASSING):
+                raise RemoteError(str(error)) from error
+            if error.code == "unknown_session":
+                view.seen = {}
+            lost = str(error)
+        except ConnectionLost as error:
+            if not view.has_begun:
+                raise RemoteError(f"{error}; is it started, and the address right?") from error
+            lost = str(error)
+        wait_s = waits.next()
+        say(f"{lost}; trying again in {wait_s:g} s")
+        await asyncio.sleep(wait_s)
 
 
-async def publish(
-    server: Server, start: Message, audio: AsyncIterator[bytes], hear: Hear, say: Say
-) -> None:
-    """Send the audio of a session, and hear its messages until the last caption is there.
+class _View:
+    """What a viewer has seen of its room."""
 
-    `start` holds the fields of the protocol's `start`, `audio` whole samples in the form that it
-    names, at the pace in which they are to be heard. After a lost connection the session is
-    resumed. Raises RemoteError where the server refuses, or stays away for longer than it keeps
-    the session.
-    """
-    kept = _Kept(RESUME_WITHIN_S * start["sample_rate_hz"])
-    resume: str | None = None
-    waited_s, waits = 0.0, _growing_waits()
-    while True:
-        try:
-            async with await server.connect("/v1/publish", {}) as socket:
-                started = await _start(socket, start if resume is None else {"resume": resume})
-                resume = started["resume"]
-                waited_s, waits = 0.0, _growing_waits()
-                hear(started)
-                await _publish_on(socket, audio, kept, started["received_samples"], hear)
-                return
-        except _Lost as lost:
-            if resume is None:
-                raise RemoteError(f"{lost}; is it started, and the address right?") from lost
-            if waited_s >= RESUME_WITHIN_S:
-                raise RemoteError(f"{lost}; the session could not be resumed in time") from lost
-            wait_s = next(waits)
-            waited_s += wait_s
-            say(f"{lost}; trying again in {wait_s:g} s")
-            await asyncio.sleep(wait_s)
+    def __init__(self) -> None:
+        self.has_begun = self.is_live = False
+        self.seen: dict[str, str] = {}  # goes into the address of the next connection
+
+    def push(self, message: Message) -> bool:
+        """Take a message; return whether it is a caption that was not there before."""
+        self.has_begun = True
+        if message["type"] == "snapshot":
+            session = message.get("session")
+            self.is_live = message.get("is_live") is True
+            if not isinstance(session, str):
+                self.seen = {}
+            elif session != self.seen.get("session"):  # also one that began while we were away
+                self.seen = {"session": session}
+        sequence = message.get("sequence")
+        is_new = type(sequence) is int and sequence > int(self.seen.get("after", -1))
+        if is_new and "session" in self.seen:
+            self.seen |= {"after": str(sequence)}
+        return is_new and message["type"] == "caption"
 
 
 def parse_caption(message: Message) -> Caption:
-    """Raises RemoteError for what is no caption of the protocol."""
+    """The times of its words are left out. Raises RemoteError for what is no caption."""
     texts = [message.get(name) for name in ("language", "text")]
     numbers = [message.get(name) for name in ("segment_id", "revision", "start_ms", "end_ms")]
     if all(isinstance(text, str) for text in texts) and all(type(n) is int for n in numbers):
         language, text = cast("list[str]", texts)
         segment_id, revision, start_ms, end_ms = cast("list[int]", numbers)
-        is_final = message.get("is_final") is True
-        return Caption(segment_id, revision, language, text, start_ms, end_ms, is_final)
+        is_final, is_source = (message.get(name) is True for name in ("is_final", "is_source"))
+        return Caption(segment_id, revision, language, text, start_ms, end_ms, is_final, is_source)
     raise RemoteError(f"the server sent a caption that is none: {message!r:.200}")
 
 
-class _Kept:
-    """The newest audio that was sent, up to `sample_count`: what a lost connection may not have
-    delivered is in it, and sent again."""
+async def messages(
+    socket: ClientConnection, silence_s: Callable[[], float | None]
+) -> AsyncIterator[Message]:
+    """What a server sends, until it closes as it should.
 
-    def __init__(self, sample_count: int) -> None:
-        self._most_bytes = sample_count * SAMPLE_BYTES
-        self._pieces: deque[bytes] = deque()
-        self._bytes = 0
-        self._start_byte = 0
-
-    def add(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._bytes += len(piece)
-        while self._bytes > self._most_bytes:
-            dropped = len(self._pieces.popleft())
-            self._bytes -= dropped
-            self._start_byte += dropped
-
-    def since(self, sample: int) -> list[bytes]:
-        """The pieces from there on. Raises RemoteError where that is no longer known."""
-        before = sample * SAMPLE_BYTES - self._start_byte
-        if before < 0:
-            raise RemoteError("more audio was lost on the way than can be sent again; start anew")
-        pieces: list[bytes] = []
-        for piece in self._pieces:
-            if before < len(piece):
-                pieces.append(piece[before:])
-            before = max(0, before - len(piece))
-        return pieces
-
-
-async def _publish_on(
-    socket: ClientConnection,
-    audio: AsyncIterator[bytes],
-    kept: _Kept,
-    received_samples: int,
-    hear: Hear,
-) -> None:
-    """Go on with a session until it is stopped. Raises _Lost, RemoteError."""
-    reading = asyncio.create_task(_hear_to_the_end(socket, hear))
-    try:
-        for piece in kept.since(received_samples):
-            await socket.send(piece)
-        # NOTE: a lost connection shows when the next piece is sent: nothing cancels `audio`.
-        while piece := await anext(audio, b""):
-            kept.add(piece)
-            await socket.send(piece)
-        await socket.send(json.dumps({"type": "stop"}))
-        await reading
-    except ConnectionClosed as error:
-        await reading  # the server may have said why
-        raise _Lost("the server has closed the connection") from error
-    finally:
-        reading.cancel()
-
-
-async def _hear_to_the_end(socket: ClientConnection, hear: Hear) -> None:
-    async for message in _messages(socket):
-        hear(message)
-        if message["type"] == "stopped":
+    Each message may take `silence_s()`, None: any time. Raises ConnectionLost for a connection that
+    breaks or falls silent, ServerError, and RemoteError for what is no message of the protocol.
+    """
+    while True:
+        limit_s = silence_s()
+        try:
+            async with asyncio.timeout(limit_s):
+                raw = await socket.recv()
+        except TimeoutError as error:
+            socket.transport.abort()  # a peer that is dead would not say goodbye
+            raise ConnectionLost(f"nothing has come for {limit_s:g} s") from error
+        except ConnectionClosedOK:
             return
-    raise _Lost("the server has closed the connection")
-
-
-async def _start(socket: ClientConnection, fields: Message) -> Message:
-    """Begin or resume a session; return the server's `started`. Raises _Lost, RemoteError."""
-    with suppress(ConnectionClosed):  # the server may have said why
-        await socket.send(json.dumps({"type": "start", "version": 1, **fields}))
-    async for message in _messages(socket):
-        if message["type"] == "started":
-            return message
-    raise _Lost("the server has closed the connection")
-
-
-async def _messages(socket: ClientConnection) -> AsyncIterator[Message]:
-    """Raises _Lost for a connection that breaks, RemoteError for an error that the server sends."""
-    try:
-        async for raw in socket:
-            message = _parse(raw)
-            if message["type"] == "error":
-                text = f"the server says: {message.get('message')}"
-                raise _Lost(text) if message.get("code") == "too_fast" else RemoteError(text)
-            yield message
-    except ConnectionClosed as error:
-        raise _Lost("the connection broke") from error
+        except ConnectionClosed as error:
+            raise ConnectionLost("the connection broke") from error
+        message = _parse(raw)
+        if message["type"] == "error":
+            raise ServerError(str(message.get("code")), str(message.get("message")))
+        yield message
 
 
 def _parse(raw: str | bytes) -> Message:
@@ -239,19 +217,9 @@ def _parse(raw: str | bytes) -> Message:
         message: Any = json.loads(raw)
         if isinstance(message["type"], str):
             return cast(Message, message)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise RemoteError(f"the server does not speak the caption protocol: {raw!r:.80}")
-
-
-def _last_seen(message: Message) -> dict[str, str]:
-    """What to add to the address of the next connection, to go on after this message."""
-    seen: dict[str, str] = {}
-    if message["type"] == "snapshot" and isinstance(message.get("session"), str):
-        seen["session"] = message["session"]
-    if isinstance(message.get("sequence"), int):
-        seen["after"] = str(message["sequence"])
-    return seen
 
 
 def _refusal(error: InvalidStatus) -> str:
@@ -267,10 +235,3 @@ def _distrust(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code in UNKNOWN_ISSUER:
         return f"{why}; if you trust its issuer, name the issuer's PEM file in SSL_CERT_FILE"
     return f"{why}; its certificate must be valid now, and for the name in the address"
-
-
-def _growing_waits() -> Iterator[float]:
-    wait_s = FIRST_WAIT_S
-    while True:
-        yield wait_s
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)

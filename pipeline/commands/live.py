@@ -12,9 +12,10 @@ from rich.console import Console
 
 from ..audio.microphone import Microphone, list_devices
 from ..audio.pcm import to_ms, to_s16
-from ..client import Message, Server, publish
+from ..client import Message, Server
 from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig
 from ..errors import DeviceError
+from ..publishing import publish
 from ..recognizers import Recognizer
 from ..recognizers.choice import open_recognizer
 from ..server.app import CaptionServer, listen, open_server

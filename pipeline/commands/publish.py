@@ -13,8 +13,9 @@ from rich.console import Console
 
 from ..audio.pcm import SAMPLE_RATE_HZ, to_s16
 from ..audio.recording import read_audio
-from ..client import Server, publish
+from ..client import Server
 from ..config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig
+from ..publishing import publish
 from ..text.glossary import read_terms
 from .listen import add_room_options
 from .options import add_terms_option

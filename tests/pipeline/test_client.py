@@ -1,17 +1,17 @@
-"""The client against a real WebSocket server on loopback that follows a script."""
+"""A viewer against a real WebSocket server on loopback that follows a script."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from surtitle.pipeline import client
-from surtitle.pipeline.client import Server, parse_caption, publish, watch
+from surtitle.pipeline.client import Server, parse_caption, watch
 from surtitle.pipeline.errors import RemoteError
 from surtitle.pipeline.events import Caption
 
@@ -28,7 +28,6 @@ CAPTION = {
     "end_ms": 900,
     "is_final": True,
 }
-START = {"room": "main", "source": "en", "sample_rate_hz": 8000, "codec": "pcm_s16le"}
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +93,8 @@ def test_a_viewer_resumes_after_what_it_saw() -> None:
         connections += 1
         if connections == 3:
             return await refuse(socket)
-        await send(socket, SNAPSHOT if connections == 1 else SNAPSHOT | {"sequence": 9}, CAPTION)
+        after = 0 if connections == 1 else 5  # what is missed comes in the snapshot
+        await send(socket, SNAPSHOT | {"sequence": 4 + after}, CAPTION | {"sequence": 5 + after})
         socket.transport.abort()  # as a network does that breaks
 
     hearing, paths = watched(script)
@@ -102,9 +102,90 @@ def test_a_viewer_resumes_after_what_it_saw() -> None:
     assert paths == [
         "/v1/view?room=main&lang=es",
         "/v1/view?room=main&lang=es&session=s-1&after=5",
-        "/v1/view?room=main&lang=es&session=s-1&after=5",
+        "/v1/view?room=main&lang=es&session=s-1&after=10",
     ]
     assert len(hearing.notices) == 2 and "trying again" in hearing.notices[0]
+
+
+def test_a_session_that_began_meanwhile_is_gone_on_with() -> None:
+    snapshots = [
+        SNAPSHOT | {"sequence": 900},
+        SNAPSHOT | {"session": "s-2", "sequence": 3},  # of a server that was started again
+        SNAPSHOT | {"session": None, "sequence": 7},
+    ]
+    connections = 0
+
+    async def script(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        if connections > len(snapshots):
+            return await refuse(socket)
+        await send(socket, snapshots[connections - 1])
+        socket.transport.abort()
+
+    _, paths = watched(script)
+    assert [path.partition("lang=es")[2] for path in paths] == [
+        "",
+        "&session=s-1&after=900",
+        "&session=s-2&after=3",
+        "",
+    ]
+
+
+def test_waits_grow_until_there_is_a_new_caption() -> None:
+    connections = 0
+
+    async def script(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 7:
+            return await refuse(socket)
+        await send(socket, SNAPSHOT, {"type": "status", "lag_ms": 0})
+        if connections >= 4:
+            await send(socket, CAPTION)  # which is new once
+        socket.transport.abort()
+
+    hearing, _ = watched(script)
+    waits = [notice.rpartition("trying again in ")[2] for notice in hearing.notices]
+    assert waits == ["0.01 s", "0.02 s", "0.04 s", "0.01 s", "0.02 s", "0.04 s"]
+
+
+@pytest.mark.parametrize("code", ["internal", "too_many_viewers"])
+def test_a_server_that_stops_is_asked_again_by_who_has_seen_it(code: str) -> None:
+    connections = 0
+
+    async def script(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 1:
+            await send(socket, SNAPSHOT)
+        elif connections == 2:
+            await send(socket, {"type": "error", "code": code, "message": "it is stopping"})
+        else:
+            await refuse(socket)
+
+    hearing, paths = watched(script)
+    assert len(paths) == 3
+    assert "it is stopping; trying again" in hearing.notices[1]
+
+
+def test_a_live_room_that_falls_silent_is_a_dead_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "SILENCE_S", 0.1)
+    connections = 0
+
+    async def script(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 2:
+            return await refuse(socket)
+        await send(socket, SNAPSHOT | {"is_live": True})
+        await socket.wait_closed()
+
+    hearing, paths = watched(script)
+    assert len(paths) == 2
+    assert "nothing has come for 0.1 s" in hearing.notices[0]
 
 
 def test_the_token_is_sent_as_a_header() -> None:
@@ -160,86 +241,8 @@ def test_addresses(url: str, address: str) -> None:
 
 def test_captions_are_parsed_and_checked() -> None:
     assert parse_caption(CAPTION) == Caption(0, 2, "es", "hola", 0, 900, True)
+    words = [{"text": "hola", "start_ms": 0, "end_ms": 900}]
+    spoken = parse_caption(CAPTION | {"is_source": True, "words": words, "of_later": {}})
+    assert spoken == Caption(0, 2, "es", "hola", 0, 900, True, is_source=True)
     with pytest.raises(RemoteError, match="none"):
         parse_caption(CAPTION | {"text": None})
-
-
-class Room:
-    """A server's side of publishing: keeps the audio, and breaks off after some of it."""
-
-    def __init__(self, *, breaks_after: int | None = None, loses: int = 0) -> None:
-        self.audio = b""
-        self.starts: list[dict[str, Any]] = []
-        self._breaks_after = breaks_after
-        self._loses = loses
-
-    async def __call__(self, socket: ServerConnection) -> None:
-        self.starts.append(json.loads(await socket.recv()))
-        started = {"type": "started", "session": "s-1", "resume": "key"}
-        await send(socket, started | {"received_samples": len(self.audio) // 2})
-        async for message in socket:
-            if isinstance(message, str):
-                assert json.loads(message) == {"type": "stop"}
-                await send(socket, CAPTION, {"type": "stopped", "session": "s-1"})
-                return
-            self.audio += message
-            if self._breaks_after is not None and len(self.audio) >= self._breaks_after:
-                self._breaks_after = None
-                self.audio = self.audio[: len(self.audio) - self._loses]
-                return socket.transport.abort()
-
-
-PIECES = [bytes([n, 0]) * 100 for n in range(20)]
-
-
-async def pieces() -> AsyncIterator[bytes]:
-    for piece in PIECES:
-        await asyncio.sleep(0.005)
-        yield piece
-
-
-def published(room: Script) -> Hearing:
-    hearing = Hearing()
-
-    async def work(url: str) -> None:
-        await publish(Server(url), START, pieces(), hearing.messages.append, hearing.notices.append)
-
-    asyncio.run(served(room, work))
-    return hearing
-
-
-def test_a_publisher_sends_all_and_waits_for_the_last_caption() -> None:
-    room = Room()
-    assert published(room).kinds() == ["started", "caption", "stopped"]
-    assert room.audio == b"".join(PIECES)
-    assert room.starts == [{"type": "start", "version": 1, **START}]
-
-
-@pytest.mark.parametrize("loses", [0, 200, 250])
-def test_a_publisher_resumes_and_sends_again_what_was_lost(loses: int) -> None:
-    room = Room(breaks_after=1400, loses=loses)
-    hearing = published(room)
-    assert hearing.kinds() == ["started", "started", "caption", "stopped"]
-    assert room.audio == b"".join(PIECES)
-    assert room.starts[1] == {"type": "start", "version": 1, "resume": "key"}
-
-
-def test_a_publisher_that_is_refused_says_why() -> None:
-    with pytest.raises(RemoteError, match="enough"):
-        published(refuse)
-
-
-def test_a_session_that_cannot_be_resumed_ends_the_publisher() -> None:
-    room = Room(breaks_after=1400)
-
-    async def script(socket: ServerConnection) -> None:
-        await (refuse(socket) if room.starts else room(socket))
-
-    with pytest.raises(RemoteError, match="enough"):
-        published(script)
-
-
-def test_audio_too_old_to_send_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "RESUME_WITHIN_S", 0.05)  # 400 samples, four pieces
-    with pytest.raises(RemoteError, match="start anew"):
-        published(Room(breaks_after=2000, loses=1800))
