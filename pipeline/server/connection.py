@@ -69,11 +69,12 @@ class Connection:
             except WebSocketDisconnect:
                 raise
             except Exception as error:
-                log.exception("a connection failed")
-                await self._leave()
-                if self._live is not None:
+                if self._live is None or self._telling is None:
+                    log.exception("a connection failed")
+                    await self._close(FAILED, self._internal_error())
+                else:  # the session ends with it, and tells so
                     self._live.fail(error)
-                await self._close(FAILED, self._internal_error())
+                    await asyncio.wait([self._telling])
             finally:
                 await self._leave()
 

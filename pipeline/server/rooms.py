@@ -311,19 +311,19 @@ class Rooms:
         last, code = Ended(live.id), NORMAL
         try:
             await live.run()
+            self._count_untranslated(live, live.session.status().dropped_drafts)
         except Exception as error:  # one session fails: the others go on
             log.error("a session failed", exc_info=error, extra={"session": live.id})
             why = str(error) if isinstance(error, SurtitleError) else "see the server's log"
             last, code = Failed(live.id, "internal", f"the session has failed: {why}"), FAILED
         finally:
-            live.hub.publish(live.id, last)
-            live.close(GOING_AWAY if self._is_closing else code)
-            self._count_untranslated(live, live.session.status().dropped_drafts)
-            self._store.end(live.id)
             del self._live[live.hub.room], self._running[live.id]
             self._metrics.sessions.set(len(self._live))
+            self._store.end(live.id)
             self._forget_later(live.hub.room)
             log.info("a session ends", extra={"room": live.hub.room, "session": live.id})
+            live.hub.publish(live.id, last)
+            live.close(GOING_AWAY if self._is_closing else code)
 
     def _show(self, session_id: str, hub: Hub, caption: Caption) -> None:
         self._metrics.captions.inc()

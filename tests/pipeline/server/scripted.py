@@ -100,6 +100,10 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
     def connect(
         self,
         path: str,
@@ -113,7 +117,7 @@ class Served:
         """`name` is what the server is called, where `options` say how to reach it."""
         return connect(
             f"ws://{name}:{self.port}{path}",
-            subprotocols=[Subprotocol(name) for name in subprotocols],
+            subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             origin=None if origin is None else Origin(origin),
             additional_headers={"Authorization": f"Bearer {token}"} if token else {},
             proxy=None,
