@@ -24,8 +24,9 @@ from ..protocols import (
     View,
 )
 from .hub import Outbox
+from .live_session import LiveSession
 from .metrics import Metrics
-from .rooms import FAILED, NORMAL, LiveSession, Rooms
+from .rooms import FAILED, NORMAL, Rooms
 
 POLICY_VIOLATION = 1008  # a WebSocket close code
 MAX_EMPTY = 100  # messages in a row without a sample in them

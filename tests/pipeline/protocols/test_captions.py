@@ -61,7 +61,7 @@ def test_the_document_has_an_example_of_each_message() -> None:
 
 
 def test_started_is_as_documented() -> None:
-    recognizer = "PocketSphinx (English)"
+    recognizer = example("started")["recognizer"]
     notice = f"{recognizer} cannot listen for the terms; only translations use them"
     started = Started("main", SESSION, "kq3v…", CONFIG, recognizer, (notice,), 0)
     assert sent(PublishDialect(), started) == example("started")
