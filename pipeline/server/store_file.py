@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import time
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -89,20 +89,18 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 def damage(connection: sqlite3.Connection) -> str:
     """What is wrong with the file, as far as it shows within LOOK_OVER_S; "" when it is sound."""
-    deadline_s = time.monotonic() + LOOK_OVER_S
-    connection.set_progress_handler(lambda: time.monotonic() > deadline_s, 1000)
+    # Not a progress handler: the walk over the pages, which reads all of them, calls none.
+    timer = threading.Timer(LOOK_OVER_S, connection.interrupt)
+    timer.start()
     try:
         with closing(connection.execute("PRAGMA quick_check(1)")) as found:
             (finding,) = found.fetchone()
         return "" if finding == "ok" else " ".join(finding.split())
-    except sqlite3.OperationalError as error:
-        if time.monotonic() > deadline_s:  # a large file on a slow disk
-            return ""
-        return str(error)
     except sqlite3.DatabaseError as error:
-        return str(error)
+        return "" if str(error) == "interrupted" else str(error)
     finally:
-        connection.set_progress_handler(None, 0)
+        timer.cancel()
+        timer.join()
 
 
 def write_changes(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from ..events import Caption
 
@@ -16,15 +17,14 @@ class StoredFirst:
     """
 
     def __init__(
-        self, add: Callable[[Caption], Awaitable[bool]], show: Callable[[Caption], None]
+        self, add: Callable[[Caption], Coroutine[Any, Any, bool]], show: Callable[[Caption], None]
     ) -> None:
         self._add = add
         self._show = show
-        self._waiting: asyncio.Queue[tuple[Caption, asyncio.Task[bool] | None] | None]
-        self._waiting = asyncio.Queue()
+        self._waiting = asyncio.Queue[tuple[Caption, asyncio.Task[bool] | None] | None]()
 
     def publish(self, caption: Caption) -> None:
-        adding = asyncio.create_task(self._stored(caption)) if caption.is_final else None
+        adding = asyncio.create_task(self._add(caption)) if caption.is_final else None
         self._waiting.put_nowait((caption, adding))
 
     def end(self) -> None:
@@ -37,6 +37,3 @@ class StoredFirst:
             if adding is not None:
                 await adding
             self._show(caption)
-
-    async def _stored(self, caption: Caption) -> bool:
-        return await self._add(caption)

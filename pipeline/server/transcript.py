@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from typing import Any, Literal, get_args
 
 from ..errors import RefusedError
-from ..events import Caption, SourceSegment, Word
+from ..events import Caption, SourceSegment, Word, joined_text
 from ..subtitles.build import bilingual_cues, source_cues, translated_cues
 from ..subtitles.check import SubtitleRules
 from ..subtitles.cues import Cue
@@ -17,6 +17,7 @@ from ..subtitles.files import subtitle_text
 from ..text.languages import language_rules
 from ..text.tokens import tokenize
 from .store import StoredSession
+from .store_changes import word_fields
 
 TranscriptFormat = Literal["srt", "vtt", "ttml", "txt", "json"]
 TRANSCRIPT_FORMATS: tuple[TranscriptFormat, ...] = get_args(TranscriptFormat)
@@ -80,8 +81,11 @@ def transcript(
 
 
 def _fields(caption: Caption) -> dict[str, Any]:
+    """`words` stand there where they are known."""
     fields = asdict(caption)
-    del fields["words"], fields["is_source"]
+    del fields["words"]
+    if caption.words:
+        fields["words"] = [word_fields(word) for word in caption.words]
     return fields
 
 
@@ -112,16 +116,26 @@ def _cues(
 
 
 def _segment(caption: Caption) -> SourceSegment:
-    """A segment whose words share its time by their length: captions do not know the words'."""
-    texts = [token.text for token in tokenize(caption.text, language_rules(caption.language))]
-    chars = sum(map(len, texts))
+    words = caption.words
+    if joined_text(words) != caption.text:
+        words = _estimated_words(caption)
+    return SourceSegment(caption.segment_id, caption.revision, words, is_final=True)
+
+
+def _estimated_words(caption: Caption) -> tuple[Word, ...]:
+    """The words of the text, which share its time by their length.
+
+    Of captions without words, as sessions had none once, and of those that show another text than
+    was heard in the end: live, what was shown may not be taken back at will.
+    """
+    tokens = tokenize(caption.text, language_rules(caption.language))
+    chars = sum(len(token.text) for token in tokens)
     duration_ms = caption.end_ms - caption.start_ms
     times = [
         caption.start_ms + duration_ms * spoken // chars
-        for spoken in accumulate(map(len, texts), initial=0)
+        for spoken in accumulate((len(token.text) for token in tokens), initial=0)
     ]
-    words = tuple(
-        Word(text, start_ms, end_ms, 1.0)
-        for text, (start_ms, end_ms) in zip(texts, pairwise(times), strict=True)
+    return tuple(
+        Word(token.text, start_ms, end_ms, 1.0, is_estimated=True, is_joined=not token.space)
+        for token, (start_ms, end_ms) in zip(tokens, pairwise(times), strict=True)
     )
-    return SourceSegment(caption.segment_id, caption.revision, words, is_final=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pysubs2
+import pytest
 
-from surtitle.pipeline.config import Tokens
+from surtitle.pipeline.config import LiveConfig, Tokens
+from surtitle.pipeline.errors import StoreError
+from surtitle.pipeline.server.store import Store
 
 from .scripted import Served, read_final, read_until, serve, speak
 
@@ -76,6 +80,41 @@ def test_what_cannot_be_had_is_told(tmp_path: Path) -> None:
         await publisher.close()
 
     serve(scenario, tmp_path)
+
+
+def test_a_store_that_cannot_be_read_is_told_and_the_rest_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "sessions.sqlite"
+    with closing(Store(path)) as store:
+        for n in range(500):
+            store.begin(f"s-{n:04}", "main", LiveConfig("en", ("es",)))
+    with path.open("r+b") as file:  # its first page is whole
+        file.seek(4096)
+        file.write(b"\xa5" * (path.stat().st_size - 4096))
+
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            for address in "/v1/sessions", "/v1/sessions/s-0100/transcript":
+                answer = await http.get(address)
+                assert (answer.status_code, answer.json()) == (
+                    503,
+                    {
+                        "type": "error",
+                        "code": "internal",
+                        "message": "the store of sessions cannot be read; see the server's log",
+                    },
+                )
+            assert (await http.get("/healthz")).status_code == 200
+        publisher, started = await served.publish()
+        assert started["type"] == "started"
+        await publisher.close()
+
+    with pytest.raises(StoreError, match="malformed"):  # the session is not stored either
+        serve(scenario, tmp_path)
+    damaged, unreadable = [r for r in caplog.records if "written" not in r.getMessage()][:2]
+    assert re.search(r"sessions\.sqlite is damaged: .* move it away", damaged.getMessage())
+    assert "cannot be read" in unreadable.getMessage()
 
 
 def test_tokens_guard_what_was_said_and_not_the_pages(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pysubs2
 import pytest
 
 from surtitle.pipeline.errors import RefusedError
-from surtitle.pipeline.events import Caption
+from surtitle.pipeline.events import Caption, Word, joined_text
 from surtitle.pipeline.server.store import StoredSession
 from surtitle.pipeline.server.transcript import (
     TRANSCRIPT_FORMATS,
@@ -62,6 +63,100 @@ def test_a_long_segment_becomes_several_cues_in_its_time() -> None:
     assert len(cues) >= 3
     assert [cue.start for cue in cues] == sorted({cue.start for cue in cues})
     assert " ".join(cue.plaintext.replace("\n", " ") for cue in cues) == text.strip()
+
+
+def spoken(language: str, words: list[Word], text: str = "") -> Caption:
+    return Caption(
+        0,
+        1,
+        language,
+        text or joined_text(words),
+        words[0].start_ms,
+        words[-1].end_ms,
+        is_final=True,
+        is_source=True,
+        words=tuple(words),
+    )
+
+
+def cues(
+    session: StoredSession, captions: list[Caption], *languages: str
+) -> list[pysubs2.SSAEvent]:
+    text = transcript(session, captions, "srt", languages)
+    return list(pysubs2.SSAFile.from_string(text, format_="srt"))
+
+
+def paused(texts: list[str]) -> list[Word]:
+    """A word a second, and a pause of four seconds in the middle."""
+    middle = len(texts) // 2
+    return [
+        Word(text, 1000 * n + 4000 * (n >= middle), 1000 * n + 900 + 4000 * (n >= middle), 0.9)
+        for n, text in enumerate(texts)
+    ]
+
+
+def test_cues_follow_the_times_of_the_words() -> None:
+    words = paused("the harbor opens at six and the ferries leave soon".split())
+    first, second = cues(SESSION, [spoken("en", words)], "en")
+    assert (first.plaintext, first.start) == ("the harbor opens at six", 0)
+    assert (second.plaintext, second.start) == ("and the ferries leave soon", 9000)
+
+
+def test_a_translation_follows_the_times_of_the_words() -> None:
+    words = paused("the harbor opens at six and the ferries leave soon".split())
+    texts = "el puerto abre a las seis y los transbordadores salen pronto"
+    captions = [spoken("en", words), final(0, "es", texts, 0, words[-1].end_ms)]
+    first, second = cues(SESSION, captions, "es")
+    assert (first.start, second.start) == (0, 9000)
+
+
+def test_words_that_are_not_those_shown_give_no_times() -> None:
+    words = paused("the harbor opens at six and the ferries leave soon".split())
+    shown = spoken("en", words, "The harbour opens at six, and ferries leave soon.")
+    texts = [cue.plaintext.replace("\n", " ") for cue in cues(SESSION, [shown], "en")]
+    assert " ".join(texts) == shown.text
+
+
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_text_without_blanks_stays_without(is_timed: bool) -> None:
+    session = StoredSession("s-2", "main", "ja", (), "2026-11-24T10:15:00+00:00", None)
+    texts = ["GPU", "の", "速い", "計算", "、", "です", "。"]
+    words = [
+        Word(text, 500 * n, 500 * n + 400, 1.0, is_joined=n > 0) for n, text in enumerate(texts)
+    ]
+    caption = spoken("ja", words)
+    assert caption.text == "GPUの速い計算、です。"
+    shown = cues(session, [caption if is_timed else replace(caption, words=())], "ja")
+    assert "".join(cue.plaintext for cue in shown) == caption.text
+
+
+def test_joined_words_of_a_language_with_blanks_stay_joined() -> None:
+    words = [
+        Word("a", 0, 100, 1.0),
+        Word("well", 200, 400, 1.0),
+        Word("-known", 400, 800, 1.0, is_joined=True),
+        Word("harbor", 900, 1200, 1.0),
+    ]
+    (cue,) = cues(SESSION, [spoken("en", words)], "en")
+    assert cue.plaintext == "a well-known harbor"
+
+
+def test_json_has_the_words_where_they_are_known() -> None:
+    words = [Word("a", 0, 100, 0.5), Word("b", 100, 200, 1.0, is_estimated=True, is_joined=True)]
+    captions = [spoken("en", words), final(0, "es", "ab", 0, 200)]
+    heard, translated = json.loads(transcript(SESSION, captions, "json", ("en", "es")))["captions"]
+    assert heard["is_source"] and heard["words"] == [
+        {"text": "a", "start_ms": 0, "end_ms": 100, "confidence": 0.5},
+        {
+            "text": "b",
+            "start_ms": 100,
+            "end_ms": 200,
+            "confidence": 1.0,
+            "is_estimated": True,
+            "is_joined": True,
+        },
+    ]
+    assert not translated["is_source"] and "words" not in translated
 
 
 def test_plain_text() -> None:
