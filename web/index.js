@@ -6,6 +6,7 @@ const LOOPBACK = /^(localhost|127\..*|\[::1\])$/;
 const byId = (id) => document.getElementById(id);
 const form = byId("wishes");
 const token = tokenOf(location.hash);
+let drawing = null; // the request for a QR code that is under way
 
 byId("capture").href = `capture${location.hash}`;
 form.elements.token.value = token ?? "";
@@ -18,7 +19,6 @@ for (const radio of form.elements.page) {
   });
 }
 byId("copy").addEventListener("click", copy);
-byId("qr").addEventListener("error", () => (byId("qr").hidden = true)); // it is a convenience
 show();
 offerLanguages();
 
@@ -36,8 +36,28 @@ function show() {
   byId("address").href = byId("address").textContent = address.href;
   const isLocal = LOOPBACK.test(location.hostname);
   byId("local").hidden = !isLocal;
-  byId("qr").hidden = isLocal;
-  if (!isLocal) byId("qr").src = `v1/qr?${new URLSearchParams({ text: address.href })}`;
+  if (!isLocal) draw(address.href, wishes.token || token);
+}
+
+/** Show the QR code of an address. It goes in the body: it may hold a token. */
+async function draw(address, token) {
+  drawing?.abort();
+  drawing = new AbortController();
+  const request = { method: "POST", body: address, headers: bearer(token), signal: drawing.signal };
+  try {
+    const response = await fetch("v1/qr", request);
+    if (!response.ok) throw new Error(response.statusText);
+    const image = await response.blob();
+    URL.revokeObjectURL(byId("qr").src);
+    byId("qr").src = URL.createObjectURL(image);
+    byId("qr").hidden = false;
+  } catch (error) {
+    if (error.name !== "AbortError") byId("qr").hidden = true; // it is a convenience
+  }
+}
+
+function bearer(token) {
+  return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
 async function copy() {
@@ -53,9 +73,7 @@ async function copy() {
 }
 
 async function offerLanguages() {
-  const response = await fetch("v1/languages", {
-    headers: token === null ? {} : { Authorization: `Bearer ${token}` },
-  }).catch(() => null);
+  const response = await fetch("v1/languages", { headers: bearer(token) }).catch(() => null);
   if (!response?.ok) return; // codes can be typed all the same
   const { source, targets } = await response.json();
   const names = new Intl.DisplayNames(["en"], { type: "language" });

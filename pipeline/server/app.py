@@ -155,7 +155,7 @@ def _routes(sockets: Sockets, api: WebApi, pages: Path) -> list[BaseRoute]:
         Route("/v1/languages", api.for_viewers(api.languages)),
         Route("/v1/sessions", api.for_viewers(api.sessions)),
         Route("/v1/sessions/{session_id}/transcript", api.for_viewers(api.transcript)),
-        Route("/v1/qr", api.qr),
+        Route("/v1/qr", api.for_viewers(api.qr), methods=["POST"]),
         Route("/healthz", api.healthz),
         Route("/metrics", api.for_viewers(api.metrics)),
         _page("/", pages / "index.html"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from http import HTTPStatus
@@ -22,11 +23,14 @@ from .store import Store
 from .transcript import MEDIA_TYPES, parse_format, parse_languages, transcript
 
 MAX_LISTED = 1000
-MAX_QR_CHARS = 500
+MAX_QR_BYTES = 500
+QR_CODES_AT_ONCE = 2  # each takes a thread of those that also recognize speech
 _STATUS = {
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "unknown_session": HTTPStatus.NOT_FOUND,
 }
+
+log = logging.getLogger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -42,6 +46,7 @@ class WebApi:
         self._access = access
         self._metrics = metrics
         self._languages = _languages(rooms, translator)
+        self._drawing = asyncio.Semaphore(QR_CODES_AT_ONCE)
 
     def for_viewers(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, for who may view; what it refuses becomes an error in our format."""
@@ -93,22 +98,42 @@ class WebApi:
         )
 
     async def qr(self, request: Request) -> Response:
-        """A QR code of an address of this server, and of no other: it is not a service for all."""
-        text = request.query_params.get("text", "")
+        """A QR code of an address of this server, and of no other: it is not a service for all.
+
+        The address is the body, since it may hold a token, and addresses of requests are logged
+        on their way by others.
+        """
+        text = await _short_text(request, MAX_QR_BYTES)
         asked, ours = (
             host_and_port(text),
             host_and_port(f"http://{request.headers.get('host', '')}"),
         )
-        is_ours = (
-            asked[0] is not None
-            and asked[0] == ours[0]
-            and text.startswith(("http://", "https://"))
-        )
-        if not is_ours or len(text) > MAX_QR_CHARS:
-            return _refusal(RefusedError("bad_request", "text must be an address of this server"))
-        svg = io.BytesIO()
-        segno.make_qr(text, error="m").save(svg, kind="svg", scale=8, light="#fff")
-        return Response(svg.getvalue(), media_type="image/svg+xml")
+        is_ours = asked[0] is not None and asked[0] == ours[0]
+        if not is_ours or not text.startswith(("http://", "https://")):
+            raise RefusedError("bad_request", "the body must be an address of this server")
+        async with self._drawing:
+            svg = await asyncio.to_thread(_qr_code, text)
+        return Response(svg, media_type="image/svg+xml")
+
+
+async def _short_text(request: Request, most_bytes: int) -> str:
+    """The body of a request. Raises RefusedError."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most_bytes:
+            raise RefusedError("bad_request", f"the body must be at most {most_bytes} bytes")
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise RefusedError("bad_request", "the body must be UTF-8") from error
+
+
+def _qr_code(text: str) -> bytes:
+    """An SVG image."""
+    svg = io.BytesIO()
+    segno.make_qr(text, error="m").save(svg, kind="svg", scale=8, light="#fff")
+    return svg.getvalue()
 
 
 def _languages(rooms: Rooms, translator: Translator) -> dict[str, list[str]]:
@@ -125,6 +150,9 @@ def _can_translate(translator: Translator, source: str, target: str) -> bool:
     try:
         translator.check(source, target)
     except TranslatorError:
+        return False
+    except Exception:  # it must not keep the server from starting
+        log.exception("the translator could not say whether it knows %s to %s", source, target)
         return False
     return source != target
 

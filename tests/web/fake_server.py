@@ -28,7 +28,7 @@ RECORDED = ROOT / "samples/captions.jsonl"
 PAGES = {"/": "index.html", "/overlay": "overlay/index.html", "/capture": "capture/index.html"}
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; worker-src 'self'"
+    "img-src 'self' data: blob:; worker-src 'self'"
 )
 Message = dict[str, Any]
 
@@ -107,9 +107,6 @@ class FakeServer:
         if path == "/v1/languages":
             body = json.dumps({"source": ["en"], "targets": ["es"]}).encode()
             return _response(HTTPStatus.OK, body, "application/json")
-        if path == "/v1/qr":
-            body = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>'
-            return _response(HTTPStatus.OK, body, "image/svg+xml")
         file = ROOT / "web" / PAGES.get(path, path.removeprefix("/"))
         if not file.is_file():
             return _response(HTTPStatus.NOT_FOUND, b"", "text/plain")

@@ -11,7 +11,7 @@ import pytest
 from .fake_server import FakeServer, Message, recorded, running
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request, Route
 
 pytestmark = pytest.mark.slow
 
@@ -38,12 +38,17 @@ def open_page(browser: Browser, server: FakeServer) -> Iterator[Open]:
     complaints: list[str] = []
     contexts: list[Any] = []
 
-    def open_page(path: str, base: str | None = None, **options: Any) -> Page:
+    def open_page(
+        path: str, base: str | None = None, answers: dict[str, Any] | None = None, **options: Any
+    ) -> Page:
+        """`answers`: who answers instead of the server, by pattern of an address."""
         contexts.append(context := browser.new_context(**options))
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        for pattern, answer in (answers or {}).items():
+            page.route(pattern, answer)
         page.goto((base or server.url) + path)
         return page
 
@@ -361,7 +366,14 @@ def test_the_start_page_builds_an_address_that_the_overlay_takes(
     server: FakeServer, open_page: Open, screenshots: Path
 ) -> None:
     base = f"http://{OTHER_HOST}:{server.port}"
-    page = open_page("/#token=abc", base=base)
+    drawn: list[Request] = []
+
+    def draw(route: Route, request: Request) -> None:
+        drawn.append(request)
+        svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>'
+        route.fulfill(body=svg, content_type="image/svg+xml")
+
+    page = open_page("/#token=abc", base=base, answers={"**/v1/qr": draw})
     page.locator("[name=lang]").fill("es")
     page.locator("[name=room]").fill("hall 2")
     page.get_by_text('"room" must be').wait_for()
@@ -369,6 +381,9 @@ def test_the_start_page_builds_an_address_that_the_overlay_takes(
     address = page.locator("#address").get_attribute("href")
     assert address == f"{base}/overlay?room=hall&lang=es&lines=4&page=black#token=abc"
     page.locator("#qr").wait_for()
+    asked = drawn[-1]  # the token is in no address
+    assert (asked.method, asked.url, asked.post_data) == ("POST", f"{base}/v1/qr", address)
+    assert asked.header_value("authorization") == "Bearer abc"
     page.screenshot(path=screenshots / "start.png", full_page=True)
     overlay = open_page(address.removeprefix(base), base=base)
     overlay.locator(".block").wait_for(state="attached")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ import pytest
 
 from surtitle.pipeline.config import LiveConfig, Tokens
 from surtitle.pipeline.errors import StoreError
+from surtitle.pipeline.server import http as http_api
 from surtitle.pipeline.server.store import Store
 
 from .scripted import Served, read_final, read_until, serve, speak
@@ -168,15 +170,48 @@ def test_languages_are_told_as_documented(tmp_path: Path) -> None:
 def test_a_qr_code_of_an_address_of_this_server(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         async with served.http() as http:
-            answer = await http.get("/v1/qr", params={"text": f"{served.url}/overlay#token=x"})
+            answer = await http.post("/v1/qr", content=f"{served.url}/overlay#token=x")
             assert answer.headers["content-type"] == "image/svg+xml"
             assert ElementTree.fromstring(answer.text).tag.endswith("svg")
             for text in (
-                "",
-                "https://evil.example/",
-                "javascript:alert(1)",
-                f"{served.url}/{'x' * 500}",
+                b"",
+                b"https://evil.example/",
+                b"javascript:alert(1)",
+                f"{served.url}/{'x' * 500}".encode(),
+                f"{served.url}/".encode() + b"\xff",
             ):
-                assert (await http.get("/v1/qr", params={"text": text})).status_code == 400
+                refused = await http.post("/v1/qr", content=text)
+                assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+            assert (await http.get("/v1/qr", params={"text": served.url})).status_code == 404
 
     serve(scenario, tmp_path)
+
+
+def test_a_qr_code_is_for_those_who_may_view(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            assert (await http.post("/v1/qr", content=served.url)).status_code == 401
+            headers = {"authorization": f"Bearer {TOKENS.view}"}
+            answer = await http.post("/v1/qr", content=served.url, headers=headers)
+            assert answer.status_code == 200
+
+    serve(scenario, tmp_path, tokens=TOKENS)
+
+
+def test_qr_codes_are_drawn_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[threading.Thread] = []
+
+    def draw(text: str) -> bytes:
+        drawn.append(threading.current_thread())
+        return b"<svg/>"
+
+    monkeypatch.setattr(http_api, "_qr_code", draw)
+
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            assert (await http.post("/v1/qr", content=served.url)).text == "<svg/>"
+
+    serve(scenario, tmp_path)
+    assert drawn and threading.main_thread() not in drawn
