@@ -177,7 +177,7 @@ def serve(scenario: Scenario, folder: Path, **changes: Any) -> None:
 
     Its pages are in `folder`, and its store is `sessions.sqlite` there.
     """
-    config = replace(ServerConfig(), **changes)
+    config = replace(ServerConfig(port=0), **changes)
     pages = _pages(folder / "web")
     with closing(Store(folder / "sessions.sqlite")) as store:
         asyncio.run(asyncio.wait_for(_serve(scenario, config, store, pages), 20))
@@ -193,7 +193,7 @@ def _pages(folder: Path) -> Path:
 
 async def _serve(scenario: Scenario, config: ServerConfig, store: Store, pages: Path) -> None:
     recognizer = ScriptedRecognizer()
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.create_server(("127.0.0.1", config.port))
     # Small buffers: what a slow viewer does not read must come to wait in the server.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     port = listening.getsockname()[1]
