@@ -143,8 +143,10 @@ class _Speaker:
         self.stopped = asyncio.Event()  # the session is over, and all its captions are shown
         self._microphone = microphone
         self._view = view
-        self._sent_samples = 0
-        self._heard_ms = 0  # by the recognizer
+        self._session: object = None
+        self._is_listening = False
+        self._sent_samples = 0  # of the session
+        self._heard_ms = 0  # by the recognizer, of the session
         self._skips = False
         self._skipped_samples = 0
         self._told_lost_ms = 0
@@ -158,7 +160,8 @@ class _Speaker:
                 if self._skips:
                     self._skipped_samples += chunk.samples.size
                 elif chunk.samples.size:
-                    if not self._sent_samples:
+                    if not self._is_listening:
+                        self._is_listening = True
                         self._view.say("Listening; Ctrl-C ends it")
                     self._sent_samples += chunk.samples.size
                     yield to_s16(chunk.samples).tobytes()
@@ -166,11 +169,17 @@ class _Speaker:
             self.failure = error
 
     def hear(self, message: Message) -> None:
-        if message["type"] == "stopped":
-            self.stopped.set()
-        if message["type"] == "status":
-            self._heard_ms = message["heard_ms"]
-            self._tell_lost()
+        match message["type"]:
+            case "started" if message["session"] != self._session:  # times begin again
+                self._session = message["session"]
+                self._sent_samples = self._heard_ms = 0
+            case "status":
+                self._heard_ms = message["heard_ms"]
+                self._tell_lost()
+            case "stopped":
+                self.stopped.set()
+            case _:
+                pass
         self._view.hear(message)
 
     def say_unless_stopping(self, server: CaptionServer, line: str) -> None:

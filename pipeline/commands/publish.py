@@ -6,11 +6,13 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from ..audio.container import Warn
 from ..audio.pcm import SAMPLE_RATE_HZ, to_s16
 from ..audio.recording import read_audio
 from ..client import Server
@@ -55,9 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     with TerminalView(Console(), names_languages=bool(targets)) as view:
         view.show_status("starting…")
         start = start_message(arguments.room, config)
+        pieces = open_pieces(arguments.file, view.say)
 
         def work(stop: Stop) -> Coroutine[Any, Any, None]:
-            audio = until_wanted(stop, read_paced(arguments.file))
+            audio = until_wanted(stop, paced(pieces))
             return publish(server, start, audio, view.hear, view.say)
 
         return run_until_stopped(work, LAST_CAPTIONS_S)
@@ -87,14 +90,20 @@ def start_message(room: str, config: LiveConfig) -> dict[str, Any]:
     }
 
 
-async def read_paced(path: Path) -> AsyncIterator[bytes]:
-    """A recording as 16-bit PCM, each piece when its end would have been spoken.
+def open_pieces(path: Path, warn: Warn) -> Iterator[bytes]:
+    """A recording as pieces of 16-bit PCM; `warn` hears what is wrong with it.
 
-    Raises MediaError.
+    The first is read at once: what is no recording is told before a session begins. Raises
+    MediaError, also from the iterator.
     """
+    pieces = _pieces(path, warn)
+    return chain([next(pieces, b"")], pieces)
+
+
+async def paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Each piece when its end would have been spoken. Raises MediaError."""
     clock = asyncio.get_running_loop()
     started_s = clock.time()
-    pieces = _pieces(path)
     sent_samples = 0
     while piece := await asyncio.to_thread(next, pieces, b""):
         sent_samples += len(piece) // 2
@@ -102,7 +111,7 @@ async def read_paced(path: Path) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
-    for chunk in read_audio(path):
+def _pieces(path: Path, warn: Warn) -> Iterator[bytes]:
+    for chunk in read_audio(path, warn=warn):
         for at in range(0, chunk.samples.size, PIECE_SAMPLES):
             yield to_s16(chunk.samples[at : at + PIECE_SAMPLES]).tobytes()

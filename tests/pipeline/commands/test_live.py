@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from itertools import islice
 from pathlib import Path
@@ -16,6 +18,7 @@ from surtitle.pipeline.audio.pcm import to_s16
 from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.cli import main
 from surtitle.pipeline.commands.live import _Speaker
+from surtitle.pipeline.commands.options import add_recognizer_options
 from surtitle.pipeline.events import AudioChunk
 
 SAMPLE = Path(__file__).parents[3] / "samples" / "harbor.flac"
@@ -95,3 +98,27 @@ def test_what_recognition_is_too_slow_for_is_left_out_and_told() -> None:
     for _ in range(2):
         speaker.hear({"type": "status", "heard_ms": 0})
     assert len(told) == 2 and told[0].startswith("Listening") and "24 s" in told[1]
+    advice = re.findall("--asr[a-z-]* [a-z]+", told[1])
+    parser = argparse.ArgumentParser()
+    add_recognizer_options(parser)
+    for options in advice:
+        parser.parse_args(options.split())
+    assert len(advice) == 2
+
+
+def test_another_session_has_heard_nothing_yet_and_is_sent_all() -> None:
+    view = SimpleNamespace(say=lambda line: None, hear=lambda message: None)
+    speaker = _Speaker(Chunks(), view)  # type: ignore[arg-type]
+
+    async def listen() -> int:
+        count = 0
+        speaker.hear({"type": "started", "session": "s-1"})
+        async for _ in speaker.audio():
+            count += 1
+            if count == 12:
+                speaker.hear({"type": "started", "session": "s-1"})  # resumed
+            if count == 14:  # after 14 s of the old one, none of which was heard
+                speaker.hear({"type": "started", "session": "s-2"})
+        return count
+
+    assert asyncio.run(listen()) == 14 + 16

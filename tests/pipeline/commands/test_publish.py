@@ -9,7 +9,7 @@ import pytest
 from surtitle.pipeline.audio.pcm import to_s16
 from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.commands.publish import read_paced, start_message
+from surtitle.pipeline.commands.publish import open_pieces, paced, start_message
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.text.glossary import read_terms
 
@@ -23,7 +23,7 @@ def test_a_recording_is_sent_as_it_is_at_its_pace() -> None:
         clock = asyncio.get_running_loop()
         started_s = clock.time()
         sent = b""
-        async for piece in read_paced(SAMPLE):
+        async for piece in paced(open_pieces(SAMPLE, pytest.fail)):
             sent += piece
             if len(sent) >= 16_000:
                 break
@@ -48,6 +48,21 @@ def test_no_server_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", str(SAMPLE), "--url", "http://127.0.0.1:9"]) == 1
     error = capsys.readouterr().err
     assert "127.0.0.1:9 cannot be reached" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "does not exist"), (b"", "is empty"), (b"hello\n", "holds text")],
+)
+def test_what_is_no_recording_is_one_line_and_no_session(
+    content: bytes | None, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "talk.mp4").write_bytes(content)
+    command = ["publish", str(tmp_path / "talk.mp4"), "--url", "http://127.0.0.1:9"]
+    assert main(command) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert problem in line and "127.0.0.1" not in line
 
 
 @pytest.mark.parametrize("case", TERMS["good"], ids=lambda case: repr(case["text"]))
