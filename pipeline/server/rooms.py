@@ -14,7 +14,7 @@ from functools import partial
 
 from ..config import LiveConfig, ServerConfig
 from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorError
-from ..events import Caption, Ended, Failed
+from ..events import Caption, Ended, Failed, Status
 from ..live import Session
 from ..protocols import Started, View
 from ..recognizers import Recognizer, terms_notices
@@ -150,9 +150,11 @@ class Rooms:
                 await asyncio.sleep(STATUS_S)
                 for live in list(self._live.values()):
                     try:
-                        self._tell_status(live)
+                        status = self._tell_status(live)
                     except Exception as error:
                         live.fail(error)
+                    else:  # what fails here is no session's fault
+                        self._measure(live, status)
 
     async def aclose(self) -> None:
         """End all sessions as if their publishers had asked for it, then let all viewers go."""
@@ -174,14 +176,17 @@ class Rooms:
                 for hub in hubs:
                     await hub.empty.wait()
 
-    def _tell_status(self, live: LiveSession) -> None:
-        status = live.session.status()
+    def _measure(self, live: LiveSession, status: Status) -> None:
         self._metrics.lag_s.observe(status.lag_ms / 1000)
         self._count_untranslated(live, status.dropped_drafts)
+
+    def _tell_status(self, live: LiveSession) -> Status:
+        status = live.session.status()
         unstored = self._store.unstored
         notice = f"{unstored} final captions are not stored yet" if unstored else ""
         status = replace(status, viewers=len(live.hub.viewers), notice=notice)
         live.hub.publish(live.id, status)
+        return status
 
     async def _run(self, live: LiveSession) -> None:
         last, code = Ended(live.id), NORMAL

@@ -42,16 +42,12 @@ async def _alone(work: Coroutine[Any, Any, Result]) -> Result | None:
         return None
 
 
-async def carry_on(
-    name: str,
-    work: Callable[[], Coroutine[Any, Any, None]],
-    first_wait_s: float = FIRST_WAIT_S,
-) -> None:
+async def carry_on(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run what should never end until cancelled: where it fails, it is logged and begun again.
 
     The waits before that double to LONGEST_WAIT_S, and are short again once it went well so long.
     """
-    wait_s = first_wait_s
+    wait_s = FIRST_WAIT_S
     while True:
         begun_s = time.monotonic()
         try:
@@ -59,7 +55,7 @@ async def carry_on(
             return
         except Exception:
             if time.monotonic() - begun_s > LONGEST_WAIT_S:
-                wait_s = first_wait_s
+                wait_s = FIRST_WAIT_S
             log.exception("%s failed; it begins again in %g s", name, wait_s)
         await asyncio.sleep(wait_s)
         wait_s = min(2 * wait_s, LONGEST_WAIT_S)

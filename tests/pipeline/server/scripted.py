@@ -23,6 +23,7 @@ from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import AudioChunk, Hypothesis, Word
 from surtitle.pipeline.server.app import CaptionServer, open_server
 from surtitle.pipeline.server.store import Store
+from surtitle.pipeline.translators import Translator
 from surtitle.pipeline.translators.echo import EchoTranslator
 
 WORD_MS = 300
@@ -54,6 +55,7 @@ class ScriptedRecognizer:
         self.may_start.set()
         self.gate.set()
         self.is_broken = False
+        self.error: Exception = RecognizerError("the recognizer has died")
 
     def open_stream(self, language: str, terms: tuple[str, ...]) -> ScriptedStream:
         assert self.may_start.wait(10), "the test has let it start"
@@ -68,7 +70,7 @@ class ScriptedStream:
     def push(self, chunk: AudioChunk) -> list[Hypothesis]:
         assert self._recognizer.gate.wait(10), "the test has opened the gate"
         if self._recognizer.is_broken:
-            raise RecognizerError("the recognizer has died")
+            raise self._recognizer.error
         self._heard_samples += chunk.samples.size
         return [self._hypothesis(is_end=False)]
 
@@ -172,7 +174,9 @@ async def speak(publisher: ClientConnection, words: int = len(WORDS)) -> None:
 Scenario = Callable[[Served], Awaitable[None]]
 
 
-def serve(scenario: Scenario, folder: Path, **changes: Any) -> None:
+def serve(
+    scenario: Scenario, folder: Path, translator: Translator | None = None, **changes: Any
+) -> None:
     """Run a scenario against a server with a configuration of its own, and stop the server.
 
     Its pages are in `folder`, and its store is `sessions.sqlite` there.
@@ -180,7 +184,8 @@ def serve(scenario: Scenario, folder: Path, **changes: Any) -> None:
     config = replace(ServerConfig(port=0), **changes)
     pages = _pages(folder / "web")
     with closing(Store(folder / "sessions.sqlite")) as store:
-        asyncio.run(asyncio.wait_for(_serve(scenario, config, store, pages), 20))
+        serving = _serve(scenario, config, store, pages, translator or EchoTranslator())
+        asyncio.run(asyncio.wait_for(serving, 20))
 
 
 def _pages(folder: Path) -> Path:
@@ -191,13 +196,15 @@ def _pages(folder: Path) -> Path:
     return folder
 
 
-async def _serve(scenario: Scenario, config: ServerConfig, store: Store, pages: Path) -> None:
+async def _serve(
+    scenario: Scenario, config: ServerConfig, store: Store, pages: Path, translator: Translator
+) -> None:
     recognizer = ScriptedRecognizer()
     listening = socket.create_server(("127.0.0.1", config.port))
     # Small buffers: what a slow viewer does not read must come to wait in the server.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     port = listening.getsockname()[1]
-    async with open_server(config, recognizer, EchoTranslator(), store, pages) as server:  # type: ignore[arg-type]
+    async with open_server(config, recognizer, translator, store, pages) as server:  # type: ignore[arg-type]
         serving = asyncio.create_task(server.serve([listening]))
         try:
             await scenario(Served(server, server.rooms, recognizer, port))

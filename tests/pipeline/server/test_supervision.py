@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from surtitle.pipeline.server import supervision
 from surtitle.pipeline.server.supervision import IndependentTasks, carry_on
 
 
@@ -36,8 +37,9 @@ def test_a_task_that_is_cancelled_is_cancelled() -> None:
 
 
 def test_what_should_never_end_begins_again_after_it_failed(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(supervision, "FIRST_WAIT_S", 0.001)
     begun: list[int] = []
 
     async def work() -> None:
@@ -45,7 +47,7 @@ def test_what_should_never_end_begins_again_after_it_failed(
         if len(begun) < 4:
             raise RuntimeError("it is broken")
 
-    asyncio.run(carry_on("the work", work, first_wait_s=0.001))
+    asyncio.run(carry_on("the work", work))
     assert begun == [0, 1, 2, 3]
     waits = [record.getMessage() for record in caplog.records]
     assert waits == [f"the work failed; it begins again in {s} s" for s in (0.001, 0.002, 0.004)]
