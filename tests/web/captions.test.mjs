@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { INITIAL, MAX_SEGMENTS, newFinals, reduce, shownLanguage } from "../../web/overlay/captions.js";
+import {
+  INITIAL,
+  MAX_SEGMENTS,
+  newFinals,
+  reduce,
+  shownLanguage,
+  typeWatch,
+} from "../../web/overlay/captions.js";
 
 const SNAPSHOT = {
   type: "snapshot",
@@ -83,8 +90,27 @@ test("the state before is left as it was", () => {
   assert.deepEqual(LIVE, before);
 });
 
-test("a type that the protocol does not have is an error", () => {
-  assert.throws(() => reduce(LIVE, { type: "captoin" }), /captoin/);
+test("a type that the page does not know changes nothing, and is told once", () => {
+  assert.equal(reduce(LIVE, { type: "poll", question: "?" }), LIVE);
+  const told = [];
+  const watch = typeWatch((text) => told.push(text));
+  for (const type of ["poll", "snapshot", "caption", "status", "poll", "chapter"]) watch({ type });
+  assert.deepEqual(told.map((text) => text.match(/type (\w+)/)[1]), ["poll", "chapter"]);
+  for (let n = 0; n < 1000; n++) watch({ type: `type-${n}` });
+  assert.ok(told.length < 50);
+});
+
+test("fields of a newer server do no harm", () => {
+  const words = [{ text: "hola", start_ms: 0, end_ms: 900, is_estimated: true }];
+  const spoken = caption({ text: "hola", is_final: true, is_source: true, words, of_later: {} });
+  const state = [
+    { ...SNAPSHOT, of_later: [1] },
+    spoken,
+    { type: "status", lag_ms: 0, notice: "3 captions are not stored", of_later: null },
+  ].reduce(reduce, INITIAL);
+  assert.deepEqual(texts(state), ["hola"]);
+  assert.deepEqual(newFinals(LIVE, state, "es").map(({ text }) => text), ["hola"]);
+  assert.equal(state.status.notice, "3 captions are not stored");
 });
 
 test("new finals are told once, and not those from before the page was opened", () => {

@@ -62,19 +62,39 @@ test("after a loss it goes on with the session after the last message seen", () 
   assert.deepEqual(states, ["open", "lost"]);
 });
 
-test("waits grow while nothing answers, and are short again after an answer", () => {
-  const { clock, opened } = connected();
-  for (const wait of [500, 1000, 2000]) {
-    opened.at(-1).onclose();
-    clock.advance(wait - 1);
-    const before = opened.length;
-    clock.advance(1);
-    assert.equal(opened.length, before + 1);
-  }
-  opened.at(-1).hear(SNAPSHOT);
+/** Lose the connection, and see after how long another is made. */
+function waitAfterLoss({ clock, opened }) {
   opened.at(-1).onclose();
-  clock.advance(500);
-  assert.equal(opened.length, 5);
+  const [start, before] = [clock.now, opened.length];
+  while (opened.length === before) clock.advance(1);
+  return clock.now - start;
+}
+
+test("waits grow while nothing answers, and are short again after a message", () => {
+  const page = connected();
+  assert.deepEqual([1, 2, 3].map(() => waitAfterLoss(page)), [500, 1000, 2000]);
+  page.opened.at(-1).hear(SNAPSHOT);
+  page.opened.at(-1).hear({ type: "status" });
+  assert.equal(waitAfterLoss(page), 500);
+});
+
+test("waits grow while a server only answers and dies", () => {
+  const page = connected();
+  const waits = [1, 2, 3, 4].map(() => {
+    page.opened.at(-1).hear(SNAPSHOT);
+    return waitAfterLoss(page);
+  });
+  assert.deepEqual(waits, [500, 1000, 2000, 4000]);
+});
+
+test("a connection that has stood for long in a silent room was a good one", () => {
+  const page = connected();
+  const silent = { ...SNAPSHOT, session: null, is_live: false };
+  for (let n = 0; n < 4; n++) waitAfterLoss(page);
+  page.opened.at(-1).hear(silent);
+  page.clock.advance(20_000);
+  page.opened.at(-1).hear(silent);
+  assert.equal(waitAfterLoss(page), 500);
 });
 
 test("a room where nobody speaks is asked for without a session", () => {

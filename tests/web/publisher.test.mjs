@@ -128,6 +128,38 @@ test("a session that the server has forgotten goes on as another, without what w
   assert.deepEqual(losses, []);
 });
 
+test("a session that the server ends unasked goes on as another", () => {
+  const { clock, opened, publisher, states } = publishing();
+  opened[0].hear(started());
+  for (let second = 0; second < 5; second++) publisher.push(ramp(second * RATE, RATE));
+  opened[0].hear({ type: "status", heard_ms: 3000 });
+  opened[0].hear({ type: "stopped", session: "s-1" });
+  publisher.push(ramp(500, 10));
+  assert.equal(audio(opened[0]).length, 500);
+  opened[0].onclose();
+  clock.advance(500);
+  opened[1].onopen();
+  assert.equal(controls(opened[1])[0].room, "main");
+  opened[1].hear({ ...started(0), session: "s-2" });
+  assert.deepEqual(audio(opened[1]), [...ramp(300, 210)]);
+  assert.ok(!states.includes("stopped"));
+});
+
+test("waits grow while a server only starts sessions and dies", () => {
+  const { clock, opened } = publishing();
+  const waits = [0, 1, 2, 3].map((n) => {
+    if (n > 0) opened[n].onopen();
+    opened[n].hear(started());
+    opened[n].hear({ type: "caption", text: "sent again" });
+    opened[n].hear({ type: "status", heard_ms: 1000 }); // which is new once
+    opened[n].onclose();
+    const start = clock.now;
+    while (opened.length === n + 1) clock.advance(1);
+    return clock.now - start;
+  });
+  assert.deepEqual(waits, [500, 1000, 2000, 4000]);
+});
+
 test("audio waits here while the socket is full", () => {
   const { opened, publisher } = publishing();
   opened[0].hear(started());

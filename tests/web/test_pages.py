@@ -261,6 +261,23 @@ def test_captions_are_cleared_after_a_pause_and_the_next_begin_a_new_line(
     assert shown(page) == ["Dos."]
 
 
+def test_a_newer_server_is_understood_as_far_as_it_can_be(
+    server: FakeServer, open_page: Open
+) -> None:
+    begin(server)
+    page = open_page("/overlay?lang=es")
+    warnings: list[str] = []
+    page.on("console", lambda m: warnings.append(m.text) if m.type == "warning" else None)
+    page.wait_for_timeout(300)
+    server.say({"type": "poll", "question": "?"}, {"type": "poll"})
+    words = [{"text": "Hola.", "start_ms": 0, "end_ms": 900}]
+    server.say(caption("Hola.", is_final=True, is_source=True, words=words))
+    wait_for_text(page, "Hola.")
+    assert [text for text in warnings if "poll" in text] == [
+        "messages of type poll are not known to this page and left out"
+    ]
+
+
 def test_a_language_that_the_room_has_not_is_named(server: FakeServer, open_page: Open) -> None:
     begin(server)
     page = open_page("/overlay?lang=de")
@@ -305,6 +322,21 @@ def test_the_speaker_s_page_says_when_it_listens_and_what_it_cannot(
     page.get_by_text("Stopped", exact=True).wait_for()
     # What was heard while it started was sent as well.
     assert len(server.audio) / 2 > server.start_s * server.starts[0]["sample_rate_hz"]
+
+
+def test_the_speaker_sees_what_is_wrong_at_the_server_while_it_is(
+    server: FakeServer, open_page: Open, screenshots: Path
+) -> None:
+    page = open_page("/capture", permissions=["microphone"])
+    page.get_by_text("Spanish").wait_for()
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("Live", exact=True).wait_for()
+    status = {"type": "status", "lag_ms": 0, "heard_ms": 0}
+    server.say(status | {"notice": "3 captions are not stored: the disk is full."})
+    page.get_by_text("3 captions are not stored").wait_for()
+    page.screenshot(path=screenshots / "capture-status.png", full_page=True)
+    server.say({"type": "poll"}, status | {"notice": ""})
+    page.locator("#warning").wait_for(state="hidden")
 
 
 def test_the_speaker_s_terms_are_sent_once_they_can_be_read(

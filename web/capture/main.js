@@ -1,4 +1,4 @@
-import { INITIAL, newFinals, reduce } from "../overlay/captions.js";
+import { INITIAL, newFinals, reduce, typeWatch } from "../overlay/captions.js";
 import { socketAddress, tokenOf } from "../overlay/connection.js";
 import { CaptionBlock, CaptionLog } from "../overlay/view.js";
 import { Publisher } from "./publisher.js";
@@ -11,6 +11,7 @@ const QUIET_AFTER_MS = 4000;
 const byId = (id) => document.getElementById(id);
 const form = byId("settings");
 const token = tokenOf(location.hash);
+const watchTypes = typeWatch();
 const log = new CaptionLog(byId("log"));
 
 let state = INITIAL;
@@ -113,8 +114,11 @@ function hear(message) {
     state = reduce(state, { ...message, type: "snapshot", is_live: true, captions: [] });
     showBlocks([message.source, ...message.targets]);
     warn("notices", message.notices?.length ? `${message.notices.join(". ")}.` : null);
+    warn("status", null);
   } else {
+    watchTypes(message);
     state = reduce(state, message);
+    if (message.type === "status") warn("status", message.notice || null);
   }
   schedule();
 }

@@ -151,17 +151,22 @@ export class Publisher {
     switch (message.type) {
       case "started":
         return this.#go(message);
-      case "stopped":
-        return this.close();
+      case "stopped": // unasked, of a server that stops: there will be another session
+        return this.#isStopping ? this.close() : this.#forget();
       case "error":
         return this.#fail(message);
       case "status":
-        this.#heard = Math.floor((message.heard_ms * this.#options.start.sample_rate_hz) / 1000);
-        this.#queue.confirm(this.#heard);
-        this.#pump();
+        this.#confirm(Math.floor((message.heard_ms * this.#options.start.sample_rate_hz) / 1000));
     }
-    this.#waits = growingWaits(this.#options.random);
     this.#options.onMessage(message);
+  }
+
+  /** So much has been heard: a server that only starts, and dies, is asked ever more rarely. */
+  #confirm(heard) {
+    if (heard > this.#heard) this.#waits = growingWaits(this.#options.random);
+    this.#heard = heard;
+    this.#queue.confirm(heard);
+    this.#pump();
   }
 
   #go(started) {
@@ -178,10 +183,16 @@ export class Publisher {
     if (code === "too_fast" || code === "internal") return; // the server closes; then we resume
     if (code !== "unknown_session") return this.close("refused", message);
     if (this.#isStopping) return this.close();
-    this.#resume = null; // the session is over: begin another
-    this.#heard = 0;
+    this.#forget();
     this.#abandon();
     this.open();
+  }
+
+  /** The session is over; the next connection begins another. */
+  #forget() {
+    this.#resume = null;
+    this.#heard = 0;
+    this.#isReady = false;
   }
 
   #pump() {

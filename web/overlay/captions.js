@@ -15,7 +15,7 @@ export const INITIAL = Object.freeze({
   status: null,
 });
 
-/** Throws for a type of message that the protocol does not have. */
+/** Messages of other types, and fields that are not known here, change nothing. */
 export function reduce(state, message) {
   switch (message.type) {
     case "snapshot":
@@ -25,8 +25,21 @@ export function reduce(state, message) {
     case "status":
       return { ...state, status: message };
     default:
-      throw new TypeError(`the caption protocol has no message of type ${message.type}`);
+      return state;
   }
+}
+
+const TYPES = new Set(["snapshot", "caption", "status"]);
+const MOST_WARNINGS = 20;
+
+/** Hears messages; types that a newer server may have, and this page has not, go to `warn` once. */
+export function typeWatch(warn = (text) => console.warn(text)) {
+  const told = new Set();
+  return ({ type }) => {
+    if (TYPES.has(type) || told.has(type) || told.size === MOST_WARNINGS) return;
+    told.add(type);
+    warn(`messages of type ${type} are not known to this page and left out`);
+  };
 }
 
 function snapshot(state, { session, is_live, source, targets, captions }) {

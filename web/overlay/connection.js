@@ -6,6 +6,7 @@ const SUBPROTOCOL = "surtitle.v1";
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const SILENCE_MS = 10_000; // a live room has a status each second
+const STEADY_MS = 15_000; // a connection to a silent room that has stood so long is a good one
 
 /** Error codes of the protocol after which asking again would not help. */
 const REFUSALS = new Set(["bad_request", "unauthorized", "unsupported_language"]);
@@ -54,6 +55,7 @@ export class Connection {
   #waits;
   #retry = null;
   #silence = null;
+  #steady = null; // until the connection has stood for long
   #seen = {};
 
   constructor({
@@ -95,7 +97,9 @@ export class Connection {
 
   #hear(message) {
     if (message.type === "error") return this.#refuse(message);
-    this.#waits = growingWaits(this.#random);
+    // A server may answer, and die at once, again and again.
+    if (message.type === "snapshot") this.#steady ??= this.#clock.setTimeout(this.#calm, STEADY_MS);
+    else this.#calm();
     if (message.type === "snapshot") {
       this.#seen = message.session === null ? {} : { session: message.session };
       this.#handlers.onState("open");
@@ -106,6 +110,10 @@ export class Connection {
     this.#watch(message);
     this.#handlers.onMessage(message);
   }
+
+  #calm = () => {
+    this.#waits = growingWaits(this.#random);
+  };
 
   /** A phone that slept, or changed its network, has a connection that is dead and says nothing. */
   #watch(message) {
@@ -131,7 +139,8 @@ export class Connection {
 
   #abandon() {
     this.#clock.clearTimeout(this.#silence);
-    this.#silence = null;
+    this.#clock.clearTimeout(this.#steady);
+    this.#silence = this.#steady = null;
     const socket = this.#socket;
     this.#socket = null;
     if (socket === null) return;

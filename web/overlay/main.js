@@ -1,4 +1,4 @@
-import { INITIAL, newFinals, reduce, shownLanguage } from "./captions.js";
+import { INITIAL, newFinals, reduce, shownLanguage, typeWatch } from "./captions.js";
 import { Connection, socketAddress, tokenOf } from "./connection.js";
 import { cssVariables, readOptions } from "./options.js";
 import { CaptionBlock, CaptionLog, notice } from "./view.js";
@@ -7,6 +7,7 @@ const NOTICE_AFTER_MS = 1000; // a loss that is mended sooner is not worth a wor
 
 const { options, problems } = readOptions(location.search);
 const stage = document.getElementById("stage");
+const watchTypes = typeWatch();
 const log = new CaptionLog(document.getElementById("log"));
 let state = INITIAL;
 let logged = INITIAL;
@@ -37,6 +38,7 @@ const socket = new Connection({
   address: (seen) => socketAddress(document.baseURI, "v1/view", { ...wanted(), ...seen }),
   token: tokenOf(location.hash),
   onMessage: (message) => {
+    watchTypes(message);
     const before = state.captions;
     state = reduce(state, message);
     if (message.type !== "status" && state.captions !== before) clearLater();
