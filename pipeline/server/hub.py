@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from ..config import LiveConfig
 from ..events import Caption, Ended, Failed, SessionEvent
 from ..protocols import Published, RoomEvent, Snapshot, View
+from .metrics import Metrics
 
 SNAPSHOT_SEGMENTS = 10  # of each language
 HELD_CAPTIONS = 1000  # for viewers that lost their connection: more than a minute of dense speech
@@ -79,11 +80,12 @@ class Hub:
     for those that come back.
     """
 
-    def __init__(self, room: str) -> None:
+    def __init__(self, room: str, metrics: Metrics) -> None:
         self.room = room
         self.viewers: set[Outbox] = set()
         self.empty = asyncio.Event()  # set while nobody reads
         self.empty.set()
+        self._metrics = metrics
         self._readers: set[Outbox] = set()  # the viewers, and who reads one session only
         self._session_id: str | None = None
         self._config: LiveConfig | None = None
@@ -98,24 +100,23 @@ class Hub:
         self._newest.clear()
         self._tell_viewers()
 
-    def publish(self, session_id: str, event: SessionEvent) -> int:
-        """Send what a session says to all; return how many drafts will not be sent because of it.
+    def publish(self, session_id: str, event: SessionEvent) -> None:
+        """Send what a session says to all.
 
         Ended or Failed is the last of a session: what it says after it goes nowhere, and neither
         does what changes a final. What it said before is held until another session begins.
         """
         if not self._is_live or session_id != self._session_id:
-            return 0
+            return
         match event:
             case Caption():
-                return self._publish_caption(event)
+                self._publish_caption(event)
             case Ended() | Failed():
                 self._is_live = False
-                unsent = self._send(("end", session_id), Published(self._sequence, event))
+                self._send(("end", session_id), Published(self._sequence, event))
                 self._tell_viewers()
-                return unsent
             case _:
-                return self._send("status", Published(self._sequence, event))
+                self._send("status", Published(self._sequence, event))
 
     def view(self, request: View) -> Outbox:
         """A viewer comes: a snapshot waits for it."""
@@ -147,24 +148,25 @@ class Hub:
         for reader in self._readers:
             reader.close(code)
 
-    def _publish_caption(self, caption: Caption) -> int:
+    def _publish_caption(self, caption: Caption) -> None:
         newest = self._newest.setdefault(caption.language, {})
         if _is_final(newest.get(caption.segment_id)):
-            return 0
+            return
+        self._metrics.captions.inc()
         self._sequence += 1
         key, published = self._key(caption), Published(self._sequence, caption)
         self._held.append((key, published))
         newest[caption.segment_id] = published
         if len(newest) > SNAPSHOT_SEGMENTS:
             del newest[min(newest)]
-        return self._send(key, published)
+        self._send(key, published)
 
     def _key(self, caption: Caption) -> Hashable:
         return self._session_id, caption.segment_id, caption.language
 
-    def _send(self, key: Hashable, published: Published) -> int:
-        event = published.event
-        return sum(reader.put(key, published) for reader in self._readers if reader.wants(event))
+    def _send(self, key: Hashable, published: Published) -> None:
+        wanted = [reader for reader in self._readers if reader.wants(published.event)]
+        self._metrics.unsent_drafts.inc(sum(reader.put(key, published) for reader in wanted))
 
     def _add(self, outbox: Outbox) -> None:
         self._readers.add(outbox)

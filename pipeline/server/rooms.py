@@ -14,7 +14,7 @@ from functools import partial
 
 from ..config import LiveConfig, ServerConfig
 from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorError
-from ..events import Caption, Ended, Failed, Status
+from ..events import Ended, Failed, Status
 from ..live import Session
 from ..protocols import Started, View
 from ..recognizers import Recognizer, terms_notices
@@ -75,9 +75,9 @@ class Rooms:
                 f"this server has {self._config.max_sessions} sessions, as many as it may; "
                 "try again later",
             )
-        session_id, hub = _new_id(), self._hubs.get(room) or Hub(room)
+        session_id, hub = _new_id(), self._hubs.get(room) or Hub(room, self._metrics)
         captions = StoredFirst(
-            partial(self._store.add, session_id), partial(self._show, session_id, hub)
+            partial(self._store.add, session_id), partial(hub.publish, session_id)
         )
         try:
             session = Session(
@@ -129,7 +129,7 @@ class Rooms:
             raise RefusedError(
                 "too_many_viewers", "there is no place for a viewer; try again later"
             )
-        hub = self._hubs.setdefault(request.room, Hub(request.room))
+        hub = self._hubs.setdefault(request.room, Hub(request.room, self._metrics))
         outbox = hub.view(request)
         self._metrics.viewers.set(everywhere + 1)
         try:
@@ -182,8 +182,7 @@ class Rooms:
 
     def _tell_status(self, live: LiveSession) -> Status:
         status = live.session.status()
-        unstored = self._store.unstored
-        notice = f"{unstored} final captions are not stored yet" if unstored else ""
+        notice = _unstored_notice(self._store.unstored)
         status = replace(status, viewers=len(live.hub.viewers), notice=notice)
         live.hub.publish(live.id, status)
         return status
@@ -205,10 +204,6 @@ class Rooms:
             log.info("a session ends", extra={"room": live.hub.room, "session": live.id})
             live.hub.publish(live.id, last)
             live.close(GOING_AWAY if self._is_closing else code)
-
-    def _show(self, session_id: str, hub: Hub, caption: Caption) -> None:
-        self._metrics.captions.inc()
-        self._metrics.unsent_drafts.inc(hub.publish(session_id, caption))
 
     def _count_untranslated(self, live: LiveSession, dropped_drafts: int) -> None:
         self._metrics.untranslated_drafts.inc(dropped_drafts - live.untranslated_drafts)
@@ -232,6 +227,12 @@ class Rooms:
         hub = self._hubs.get(room)
         if hub is not None and not hub.viewers and room not in self._live:
             del self._hubs[room]
+
+
+def _unstored_notice(unstored: int) -> str:
+    if unstored == 0:
+        return ""
+    return f"{unstored} final caption{' is' if unstored == 1 else 's are'} not stored yet"
 
 
 def _new_id() -> str:

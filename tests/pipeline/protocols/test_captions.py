@@ -29,7 +29,8 @@ from surtitle.pipeline.protocols import (
 from surtitle.pipeline.protocols import captions as protocol
 from surtitle.pipeline.protocols.captions import PublishDialect, ViewDialect
 
-DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 EXAMPLES: list[dict[str, Any]] = [
     example
     for example in map(json.loads, re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL))
@@ -126,6 +127,50 @@ def test_an_error_is_as_documented() -> None:
 def test_half_a_surrogate_pair_is_sent_as_a_question_mark() -> None:
     broken = Caption(0, 0, "es", "hola \ud800", 0, 900, is_final=True)
     assert sent(ViewDialect({}), broken)["text"] == "hola ?"
+
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    lines = (ROOT / "samples" / name).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def event_of(message: dict[str, Any]) -> Caption | Status | Snapshot | None:
+    """What the server has to publish for a message to be sent; None where it sends no such."""
+    fields = dict(message)
+    match fields.pop("type"):
+        case "caption":
+            is_estimated = fields.pop("times", "") == "estimated"
+            words = tuple(
+                Word(**word, confidence=0.9, is_estimated=is_estimated)
+                for word in fields.pop("words", ())
+            )
+            del fields["sequence"]
+            return Caption(**fields, words=words)
+        case "status":
+            return Status(**fields)
+        case "snapshot":
+            source, targets = fields["source"], tuple(fields["targets"])
+            config = LiveConfig(source, targets) if source else None
+            return Snapshot(fields["room"], fields["session"], config, (), fields["is_live"])
+        case _:
+            return None
+
+
+def test_what_was_recorded_with_the_first_servers_has_only_gained_fields() -> None:
+    for message in recorded("captions.jsonl"):
+        event = event_of(message)
+        assert event is not None
+        assert message.items() <= sent(ViewDialect({}), event, message.get("sequence", 0)).items()
+
+
+def test_the_recording_with_words_is_what_the_server_sends() -> None:
+    messages = recorded("captions_words.jsonl")
+    events = [(message, event_of(message)) for message in messages]
+    assert [message["type"] for message, event in events if event is None] == ["applause"]
+    for message, event in events:
+        if event is not None:
+            sequence = message.get("sequence", 0)
+            assert sent(ViewDialect({}), event, sequence) == message
 
 
 def publishing() -> PublishDialect:

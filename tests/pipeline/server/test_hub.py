@@ -16,6 +16,7 @@ from surtitle.pipeline.server.hub import (
     Hub,
     Outbox,
 )
+from surtitle.pipeline.server.metrics import Metrics
 
 EVERYTHING = View("main")
 SESSION = "s-1"
@@ -29,7 +30,7 @@ def caption(
 
 
 def live_hub(captions: Iterable[Caption] = (), session_id: str = SESSION) -> Hub:
-    hub = Hub("main")
+    hub = Hub("main", Metrics())
     hub.begin(session_id, LiveConfig("en", ("es",)))
     for each in captions:
         hub.publish(session_id, each)
@@ -64,11 +65,16 @@ def snapshot(outbox: Outbox) -> Snapshot:
 
 
 def test_a_newer_draft_replaces_the_waiting_one() -> None:
-    hub = live_hub()
+    metrics = Metrics()
+    hub = Hub("main", metrics)
+    hub.begin(SESSION, LiveConfig("en", ("es",)))
     outbox = hub.read()
-    dropped = [hub.publish(SESSION, caption(0, revision)) for revision in range(3)]
-    assert dropped == [0, 1, 1]
+    for revision in range(3):
+        hub.publish(SESSION, caption(0, revision))
     assert texts(sent(outbox)) == ["es0.2"]
+    counted = metrics.text().decode()
+    assert "surtitle_captions_total 3.0" in counted
+    assert "surtitle_unsent_drafts_total 2.0" in counted
 
 
 def test_a_final_replaces_the_drafts_before_it() -> None:
@@ -108,7 +114,7 @@ def test_a_viewer_too_slow_for_finals_is_told_to_connect_again() -> None:
         hub.publish(SESSION, caption(n, final=True))
         sent(other)
     assert (slow.close_code, len(slow)) == (TRY_AGAIN_LATER, 0)
-    assert hub.publish(SESSION, caption(n + 1)) == 0  # nothing more is put in
+    hub.publish(SESSION, caption(n + 1))  # nothing more is put in
     assert (len(slow), len(other)) == (0, 1)
     assert asyncio.run(slow.take()) is None
     assert other.close_code is None
@@ -154,7 +160,9 @@ def test_a_snapshot_holds_the_newest_segments_of_each_language() -> None:
 
 
 def test_an_empty_room_says_that_nobody_publishes() -> None:
-    assert snapshot(Hub("hall").view(View("hall"))) == Snapshot("hall", None, None, (), False)
+    assert snapshot(Hub("hall", Metrics()).view(View("hall"))) == Snapshot(
+        "hall", None, None, (), False
+    )
 
 
 def test_a_viewer_that_comes_back_reads_exactly_what_it_missed() -> None:
@@ -211,7 +219,7 @@ def test_after_its_end_nothing_more_of_a_session_comes(
     reader = hub.read()
     hub.publish(SESSION, end)
     assert kinds(sent(reader)) == ["Caption", type(end).__name__]
-    assert hub.publish(SESSION, late) == 0
+    hub.publish(SESSION, late)
     hub.begin("s-2", LiveConfig("en"))
     hub.publish(SESSION, late)
     assert len(reader) == 0
