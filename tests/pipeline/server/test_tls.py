@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
-from surtitle.pipeline.client import Message, Server, publish, watch
+from surtitle.pipeline.client import Message, Server, watch
 from surtitle.pipeline.errors import RemoteError
+from surtitle.pipeline.publishing import publish
 
 from .scripted import START, WORD_PCM, WORDS, Served, serve
 
@@ -83,7 +84,7 @@ def test_a_certificate_for_another_name_is_refused(authority: trustme.CA, tmp_pa
 
 
 def test_http_to_a_server_of_https_is_told(authority: trustme.CA, tmp_path: Path) -> None:
-    assert "not https?" in refusal(tmp_path, "http", **certified(authority, tmp_path))
+    assert "speaks https" in refusal(tmp_path, "http", **certified(authority, tmp_path))
 
 
 def test_https_to_a_server_of_http_is_told(tmp_path: Path) -> None:
