@@ -86,9 +86,9 @@ class Rooms:
         except (RecognizerError, TranslatorError) as error:
             raise RefusedError("unsupported_language", str(error)) from error
         live = LiveSession(session_id, session, captions, hub, config, sample_rate_hz, self._config)
-        self._hubs[room], self._live[room] = hub, live
         self._store.begin(live.id, room, config)
-        live.hub.begin(live.id, config)
+        hub.begin(live.id, config)
+        self._hubs[room], self._live[room] = hub, live
         self._running[live.id] = self._tasks.create_task(self._run(live))
         self._metrics.sessions.set(len(self._live))
         log.info("a session begins", extra={"room": room, "session": live.id})

@@ -255,11 +255,12 @@ def test_what_cannot_be_encoded_ends_that_connection_alone(
     serve(scenario, tmp_path)
 
 
+@pytest.mark.parametrize("broken", ["rooms.Session", "store.Store.begin"])
 def test_a_failed_start_is_told_and_no_session_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(served: Served) -> None:
-        monkeypatch.setattr("surtitle.pipeline.server.rooms.Session", fail)
+        monkeypatch.setattr(f"surtitle.pipeline.server.{broken}", fail)
         publisher = await served.connect("/v1/publish")
         assert (await ask(publisher, START))["code"] == "internal"
         assert (await read_all(publisher))[1] == 1011
