@@ -39,8 +39,8 @@ function texts(state, language = "es") {
   return (state.captions[language] ?? []).map(({ text }) => text);
 }
 
-function recorded() {
-  const path = new URL("../../samples/captions.jsonl", import.meta.url);
+function recorded(name = "captions.jsonl") {
+  const path = new URL(`../../samples/${name}`, import.meta.url);
   return readFileSync(path, "utf8").trim().split("\n").map(JSON.parse);
 }
 
@@ -147,4 +147,15 @@ test("the recorded talk survives repetition and drafts that are left out", () =>
   const twice = [...sparse, ...messages];
   const { captions } = twice.reduce(reduce, INITIAL);
   assert.deepEqual(captions, messages.reduce(reduce, INITIAL).captions);
+});
+
+test("the recording with words, finals out of order and an unknown type is shown in order", () => {
+  const messages = recorded("captions_words.jsonl");
+  const state = messages.slice(0, -1).reduce(reduce, INITIAL);
+  assert.deepEqual(texts(state), [
+    "Buenos días y bienvenidos al viejo puerto.",
+    "He trabajado aquí durante treinta años.",
+  ]);
+  assert.equal(state.captions.en.at(-1).words.length, 7);
+  assert.equal(messages.reduce(reduce, INITIAL).session, null);
 });
