@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -119,7 +120,8 @@ async def _caption(
             server.should_exit = True
             await serving
             if not publishing.done():  # what the server has said last may be on its way
-                await asyncio.wait([asyncio.create_task(speaker.stopped.wait())], timeout=LAST_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(speaker.stopped.wait(), LAST_S)
             publishing.cancel()
             await asyncio.wait([publishing])
     finally:
