@@ -1,42 +1,29 @@
-"""A recording in, subtitle files out: the stages of live captions, without a clock."""
+"""A recording in, its transcript out: the stages of live captions, without a clock."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .audio.pcm import to_ms
 from .audio.recording import read_audio
-from .config import BatchConfig, SegmenterConfig, SubtitleFormat
-from .errors import MediaError
+from .config import BatchConfig, SegmenterConfig
 from .events import SourceSegment, TranslationRequest, Utterance
 from .recognizers import Recognizer
 from .recognizers.vad import Vad
-from .subtitles.build import bilingual_cues, source_cues, translated_cues
-from .subtitles.check import SubtitleRules, Violation, check
-from .subtitles.cues import Cue
-from .subtitles.files import write_subtitles
 from .text.glossary import required
 from .text.segmenter import Segmenter
-from .text.written_form import written_form
 from .translators.queue import TranslationQueue
 
-TRANSLATE_SEGMENTS = 32  # translated together, in all target languages
+BATCH_SEGMENTS = 32  # that are translated together, into all target languages
+BATCHES_AT_ONCE = 2  # on their way through the translator; where it is slower, recognition waits
 GUESS_MS = 30_000  # of speech, from which the language is guessed
 
 Progress = Callable[[int], None]  # hears how much of the recording is done, in ms
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """One subtitle file to write: a language, or two in the same cues."""
-
-    languages: tuple[str, ...]
-    format: SubtitleFormat
-    path: Path
 
 
 @dataclass(slots=True)
@@ -48,145 +35,123 @@ class Transcript:
     translations: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of a recording: the files written, each with what breaks the style guide."""
-
-    language: str
-    cue_count: int
-    violations: dict[Path, list[Violation]]
-
-
-def subtitle(
-    path: Path,
-    config: BatchConfig,
-    recognizer: Recognizer,
-    queue: TranslationQueue,
-    progress: Progress,
-) -> Report:
-    """Write the subtitle files of a recording. Raises SurtitleError; then no file was written."""
-    transcript = transcribe(path, config, recognizer, queue, progress)
-    if not transcript.segments:
-        raise MediaError(f"{path}: nobody speaks in it, as far as {recognizer.name} can hear")
-    rules = SubtitleRules()
-    shown = transcript.segments
-    if not recognizer.is_written:
-        shown = written_form(shown, transcript.language)
-    cue_count, violations = 0, dict[Path, list[Violation]]()
-    for track in tracks(path, config, transcript.language):
-        cues = _cues(track, transcript, shown, rules)
-        write_subtitles(cues, track.path, track.format)
-        cue_count += len(cues)
-        violations[track.path] = check(cues, rules)
-    return Report(transcript.language, cue_count, violations)
-
-
-def tracks(path: Path, config: BatchConfig, language: str) -> list[Track]:
-    """The files that belong to a recording in `language`: NAME.en.srt, NAME.es.srt, and with
-    `bilingual` NAME.en-es.srt."""
-    targets = [target for target in config.targets if target != language]
-    wanted: list[tuple[str, ...]] = [(language,), *((target,) for target in targets)]
-    if config.bilingual:
-        wanted += [(language, target) for target in targets]
-    folder = config.output_dir or path.parent
-    return [
-        Track(languages, extension, folder / f"{path.stem}.{'-'.join(languages)}.{extension}")
-        for languages in wanted
-        for extension in config.formats
-    ]
-
-
-def transcribe(
+async def transcribe(
     path: Path,
     config: BatchConfig,
     recognizer: Recognizer,
     queue: TranslationQueue,
     progress: Progress,
 ) -> Transcript:
-    """Recognize a recording and translate it into every target language."""
-    transcript: Transcript | None = None
-    waiting: list[SourceSegment] = []
+    """Recognize a recording and translate it into every target language; write nothing.
 
-    def translate_waiting() -> None:
-        assert transcript is not None, "segments have a language"
-        targets = list(transcript.translations)
-        requests = [
-            TranslationRequest(
-                segment.text,
-                transcript.language,
-                target,
-                required=required(segment.text, config.terms, target),
-            )
-            for target in targets
-            for segment in waiting
-        ]
-        answers = iter(asyncio.run(queue.translate_all(requests, str(path))))
+    Decoding and recognition compute in threads, and go on while what they have found is translated.
+    `progress` is called on the event loop. Raises SurtitleError.
+    """
+    async with aclosing(_utterances(path, recognizer, progress)) as utterances:
+        language, heard = await _language(utterances, recognizer, config.source)
+        targets = [target for target in config.targets if target != language]
         for target in targets:
-            for _ in waiting:
-                answer = next(answers)
-                if isinstance(answer, Exception):
-                    raise answer
-                transcript.translations[target].append(answer)
-        transcript.segments += waiting
-        waiting.clear()
+            queue.check(language, target)
+        segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
+        translated = _Translated(path, Transcript(language), targets, config, queue)
 
-    utterances = _utterances(path, recognizer, progress)
-    language, utterances = _with_language(utterances, recognizer, config.source)
-    targets = [target for target in config.targets if target != language]
-    for target in targets:
-        queue.check(language, target)
-    transcript = Transcript(language, translations={target: [] for target in targets})
-    segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
-    for utterance in utterances:
-        waiting += segmenter.push(recognizer.recognize(utterance, language))
-        if len(waiting) >= TRANSLATE_SEGMENTS:
-            translate_waiting()
-    waiting += segmenter.flush()
-    translate_waiting()
-    return transcript
+        async def hear(utterance: Utterance) -> None:
+            words = await asyncio.to_thread(recognizer.recognize, utterance, language)
+            await translated.push(segmenter.push(words), tasks)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for utterance in heard:
+                    await hear(utterance)
+                async for utterance in utterances:
+                    await hear(utterance)
+                await translated.flush(segmenter.flush(), tasks)
+        except ExceptionGroup as errors:  # the first has cancelled the rest
+            raise errors.exceptions[0] from None
+        return translated.transcript
 
 
-def _utterances(path: Path, recognizer: Recognizer, progress: Progress) -> Iterator[Utterance]:
-    vad = Vad(recognizer.file_vad)
-    for chunk in read_audio(path):
-        yield from vad.push(chunk)
+class _Translated:
+    """A transcript that grows: segments go through the queue in batches, a few of them at once."""
+
+    def __init__(
+        self,
+        path: Path,
+        transcript: Transcript,
+        targets: list[str],
+        config: BatchConfig,
+        queue: TranslationQueue,
+    ) -> None:
+        self.transcript = transcript
+        transcript.translations = {target: [] for target in targets}
+        self._owner, self._terms, self._queue = str(path), config.terms, queue
+        self._translated = 0  # segments that are translated, or on their way
+        self._room = asyncio.Semaphore(BATCHES_AT_ONCE)
+
+    async def push(self, segments: list[SourceSegment], tasks: asyncio.TaskGroup) -> None:
+        """Take the next segments; wait while BATCHES_AT_ONCE are being translated."""
+        self.transcript.segments += segments
+        while len(self.transcript.segments) - self._translated >= BATCH_SEGMENTS:
+            await self._begin(BATCH_SEGMENTS, tasks)
+
+    async def flush(self, segments: list[SourceSegment], tasks: asyncio.TaskGroup) -> None:
+        """Take the last segments. All is translated when the tasks have ended."""
+        await self.push(segments, tasks)
+        if rest := len(self.transcript.segments) - self._translated:
+            await self._begin(rest, tasks)
+
+    async def _begin(self, count: int, tasks: asyncio.TaskGroup) -> None:
+        first, self._translated = self._translated, self._translated + count
+        if not self.transcript.translations:
+            return
+        for texts in self.transcript.translations.values():
+            texts += [""] * count
+        await self._room.acquire()
+        tasks.create_task(self._translate(first, self._translated))
+
+    async def _translate(self, first: int, end: int) -> None:
+        """Fill in the translations of the segments from `first` to before `end`."""
+        places = [(at, to) for to in self.transcript.translations for at in range(first, end)]
+        requests = [self._request(self.transcript.segments[at].text, to) for at, to in places]
+        answers = await self._queue.translate_all(requests, self._owner)
+        self._room.release()
+        for (at, target), answer in zip(places, answers, strict=True):
+            if isinstance(answer, Exception):
+                raise answer
+            self.transcript.translations[target][at] = answer
+
+    def _request(self, text: str, target: str) -> TranslationRequest:
+        expressions = required(text, self._terms, target)
+        return TranslationRequest(text, self.transcript.language, target, required=expressions)
+
+
+async def _utterances(
+    path: Path, recognizer: Recognizer, progress: Progress
+) -> AsyncGenerator[Utterance, None]:
+    chunks, vad = read_audio(path), Vad(recognizer.file_vad)
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        for utterance in await asyncio.to_thread(vad.push, chunk):
+            yield utterance
         progress(to_ms(chunk.start_sample + chunk.samples.size))
-    yield from vad.flush()
+    for utterance in await asyncio.to_thread(vad.flush):
+        yield utterance
 
 
-def _with_language(
-    utterances: Iterator[Utterance], recognizer: Recognizer, language: str | None
-) -> tuple[str, Iterator[Utterance]]:
-    """The language spoken, guessed from the first utterances where it is not given."""
-    if language is not None:
-        return language, utterances
+async def _language(
+    utterances: AsyncGenerator[Utterance, None], recognizer: Recognizer, language: str | None
+) -> tuple[str, list[Utterance]]:
+    """The language spoken, guessed from the first utterances where it is not given, and these."""
     heard: list[Utterance] = []
+    if language is not None:
+        return language, heard
     votes: Counter[str] = Counter()
     heard_ms = 0
-    for utterance in utterances:
+    async for utterance in utterances:
         heard.append(utterance)
-        guess = recognizer.guess_language(utterance)
+        guess = await asyncio.to_thread(recognizer.guess_language, utterance)
         utterance_ms = to_ms(utterance.samples.size)
         votes[guess.language] += round(guess.probability * utterance_ms)
         heard_ms += utterance_ms
         if heard_ms >= GUESS_MS:
             break
-    guessed = votes.most_common(1)[0][0] if votes else next(iter(recognizer.languages))
-
-    def all_of_them() -> Iterator[Utterance]:
-        yield from heard
-        yield from utterances
-
-    return guessed, all_of_them()
-
-
-def _cues(
-    track: Track, transcript: Transcript, shown: list[SourceSegment], rules: SubtitleRules
-) -> list[Cue]:
-    language = transcript.language
-    target = track.languages[-1]
-    if target == language:
-        return source_cues(shown, language, rules)
-    translations = transcript.translations[target]
-    make = bilingual_cues if len(track.languages) == 2 else translated_cues
-    return make(shown, translations, language, target, rules)
+    return votes.most_common(1)[0][0] if votes else next(iter(recognizer.languages)), heard

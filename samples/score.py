@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def main() -> None:
     queue = TranslationQueue(open_translator("own"))
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
         config = BatchConfig("en", ("es",))
-        transcript = transcribe(recording, config, recognizer, queue, lambda ms: None)
+        transcript = asyncio.run(transcribe(recording, config, recognizer, queue, lambda ms: None))
         heard = [segment.text for segment in transcript.segments]
         translated = transcript.translations["es"]
         for source, target in zip(heard, translated, strict=True):

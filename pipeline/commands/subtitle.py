@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from glob import escape, iglob
 from pathlib import Path
@@ -17,11 +20,15 @@ from rich.table import Table
 
 from ..audio.container import probe_duration_ms
 from ..config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig
-from ..errors import SurtitleError
+from ..errors import MediaError, SurtitleError
 from ..recognizers import Recognizer
 from ..recognizers.choice import open_recognizer
-from ..recording import Report, subtitle, tracks
+from ..recording import Transcript, transcribe
+from ..subtitles.check import SubtitleRules, Violation, check
+from ..subtitles.files import write_subtitles
+from ..subtitles.outputs import check_names, track_cues, tracks
 from ..text.glossary import read_terms
+from ..text.written_form import written_form
 from ..translators import open_translator
 from ..translators.queue import TranslationQueue
 from .options import add_recognizer_options, add_terms_option, add_translator_options
@@ -69,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     files: list[Path] = arguments.files
     try:
         config, recognizer_config = _configs(arguments)
-        _check_names(files, config.output_dir)
+        check_names(files, config.output_dir)
     except (ValueError, OSError) as error:
         _say(console, f"surtitle subtitle: {error}")
         return 2
@@ -90,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         [(config.source, target) for target in config.targets],
     )
     queue = TranslationQueue(translator)
-    return _run_all(waiting, config, recognizer, queue, console, arguments.report)
+    return asyncio.run(_run_all(waiting, config, recognizer, queue, console, arguments.report))
 
 
 def _configs(arguments: argparse.Namespace) -> tuple[BatchConfig, RecognizerConfig]:
@@ -115,17 +122,18 @@ def _is_finished(path: Path, config: BatchConfig) -> bool:
     return all(any(iglob(pattern)) for pattern in patterns)
 
 
-def _check_names(files: Sequence[Path], output_dir: Path | None) -> None:
-    """Two recordings must not write the same files. Raises ValueError."""
-    taken: dict[Path, Path] = {}
-    for path in files:
-        target = (output_dir or path.parent) / path.stem
-        if other := taken.get(target):
-            raise ValueError(f"{other} and {path} would write the same files; rename one of them")
-        taken[target] = path
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What became of a recording: its length, and the files written, each with what breaks the
+    style guide."""
+
+    duration_ms: int
+    language: str
+    cue_count: int
+    violations: dict[Path, list[Violation]]
 
 
-def _run_all(
+async def _run_all(
     files: Sequence[Path],
     config: BatchConfig,
     recognizer: Recognizer,
@@ -136,40 +144,43 @@ def _run_all(
     """One recording after the other; a bad one is reported, and the others go on."""
     table = Table("recording", "length", "language", "files", "cues", "off guide", "took")
     failures = 0
-    for path in files:
-        try:
-            duration_ms, report, seconds = _run_one(path, config, recognizer, queue, console)
-        except SurtitleError as error:
-            _say(console, f"failed: {error}")
-            table.add_row(path.name, "", "", "[red]failed[/red]", "", "", "")
-            failures += 1
-            continue
-        table.add_row(
-            path.name,
-            _clock(duration_ms),
-            report.language,
-            str(len(report.violations)),
-            str(report.cue_count),
-            str(sum(map(len, report.violations.values()))),
-            f"{seconds:.0f} s",
-        )
-        for written, violations in report.violations.items():
-            _say(console, f"wrote {written}")
-            for violation in violations if show_violations else ():
-                _say(console, f"  {violation}")
+    async with aclosing(queue):
+        for path in files:
+            started_s = time.monotonic()
+            try:
+                report = await _subtitle(path, config, recognizer, queue, console)
+            except SurtitleError as error:
+                _say(console, f"failed: {error}")
+                table.add_row(path.name, "", "", "[red]failed[/red]", "", "", "")
+                failures += 1
+                continue
+            table.add_row(path.name, *_cells(report), f"{time.monotonic() - started_s:.0f} s")
+            for written, violations in report.violations.items():
+                _say(console, f"wrote {written}")
+                for violation in violations if show_violations else ():
+                    _say(console, f"  {violation}")
     console.print(table)
     return 1 if failures else 0
 
 
-def _run_one(
+def _cells(report: _Report) -> list[str]:
+    return [
+        _clock(report.duration_ms),
+        report.language,
+        str(len(report.violations)),
+        str(report.cue_count),
+        str(sum(map(len, report.violations.values()))),
+    ]
+
+
+async def _subtitle(
     path: Path,
     config: BatchConfig,
     recognizer: Recognizer,
     queue: TranslationQueue,
     console: Console,
-) -> tuple[int, Report, float]:
-    """The length of a recording in ms, what became of it, and how long that took."""
-    started = time.monotonic()
+) -> _Report:
+    """Write the subtitle files of a recording. Raises SurtitleError; then no file was written."""
     expected_ms = probe_duration_ms(path)
     reached_ms = 0
     columns = (
@@ -188,8 +199,27 @@ def _run_one(
             reached_ms = done_ms
             bar.update(task, completed=done_ms, at=_clock(done_ms))
 
-        report = subtitle(path, config, recognizer, queue, progress)
-    return reached_ms, report, time.monotonic() - started
+        transcript = await transcribe(path, config, recognizer, queue, progress)
+    if not transcript.segments:
+        raise MediaError(f"{path}: nobody speaks in it, as far as {recognizer.name} can hear")
+    if not recognizer.is_written:
+        transcript.segments = written_form(transcript.segments, transcript.language)
+    cue_count, violations = _write(path, config, transcript)
+    return _Report(reached_ms, transcript.language, cue_count, violations)
+
+
+def _write(
+    path: Path, config: BatchConfig, transcript: Transcript
+) -> tuple[int, dict[Path, list[Violation]]]:
+    """The number of cues, and what breaks the style guide in each file. Raises OutputError."""
+    rules, language = SubtitleRules(), transcript.language
+    cue_count, violations = 0, dict[Path, list[Violation]]()
+    for track in tracks(path, config, language):
+        cues = track_cues(track, language, transcript.segments, transcript.translations, rules)
+        write_subtitles(cues, track.path, track.format)
+        cue_count += len(cues)
+        violations[track.path] = check(cues, rules)
+    return cue_count, violations
 
 
 def _say(console: Console, line: str) -> None:

@@ -43,7 +43,7 @@ class TranslationQueue:
     key has one place. A newer revision takes the place of the one that waits, so under load drafts
     become rarer, not later, and everyone's as often; while one is at work, the next one of its key
     waits, as it starts from what that one finds. So the queue is bounded by the open segments, the
-    finals that wait, and `Translator.at_once` per file.
+    finals that wait, and `Translator.at_once` for each call of `translate_all`.
 
     No task of its own: turns are given when a request comes and when one goes. To be used on one
     event loop at a time.
@@ -85,14 +85,14 @@ class TranslationQueue:
 
     async def translate_all(
         self, requests: Sequence[TranslationRequest], owner: str
-    ) -> list[str | Exception]:
+    ) -> list[str | TranslatorError]:
         """The translation of each request of a file, or its error; behind all that is live.
 
         Similar lengths come one after the other, so that a backend that works on several together
         has none that keeps the others waiting. No more of them wait than the backend likes at once,
         so that files share it.
         """
-        answers: list[str | Exception] = [""] * len(requests)
+        answers: list[str | TranslatorError] = [""] * len(requests)
         rest = iter(sorted(range(len(requests)), key=lambda i: len(requests[i].text)))
 
         async def work() -> None:
@@ -127,13 +127,17 @@ class TranslationQueue:
             # Not the caller was cancelled: it must learn that there is no answer.
             raise TranslatorError(f"{self._translator.name} has given up a text") from None
 
-    async def _answer(self, request: TranslationRequest, owner: str) -> str | Exception:
+    async def _answer(self, request: TranslationRequest, owner: str) -> str | TranslatorError:
         try:
             return await self.translate(
                 lambda: request, key=object(), priority=Priority.FILE, owner=owner
             )
-        except Exception as error:
+        except TranslatorError as error:
             return error
+        except Exception as error:
+            failure = TranslatorError(f"a text could not be translated: {error or type(error)}")
+            failure.__cause__ = error
+            return failure
 
     def _places(self) -> Iterator[_Place]:
         for waiting in self._waiting.values():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from surtitle.pipeline.config import RecognizerConfig, VadConfig
+from surtitle.pipeline.config import BatchConfig, RecognizerConfig, VadConfig
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,17 @@ def test_unknown_engine_is_refused():
 def test_a_model_of_whisper_does_not_go_with_moonshine():
     with pytest.raises(ValueError, match="for small use --asr whisper"):
         RecognizerConfig("moonshine", "small")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"source": "english"}, "'english'"),
+        ({"targets": ("es", "xx1")}, "'xx1'"),
+        ({"formats": ("doc",)}, "'doc'"),
+        ({"bilingual": True}, "target language"),
+    ],
+)
+def test_impossible_wishes_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BatchConfig(**settings)  # type: ignore[arg-type]

@@ -1,3 +1,9 @@
+"""Transcripts over a scripted recognizer: a real recording, words that are known."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
 from pathlib import Path
 
 import av
@@ -6,10 +12,10 @@ import pytest
 
 from surtitle.pipeline.audio.pcm import to_ms
 from surtitle.pipeline.config import BatchConfig, Term, VadConfig
-from surtitle.pipeline.errors import MediaError, TranslatorError
+from surtitle.pipeline.errors import RecognizerError, TranslatorError
 from surtitle.pipeline.events import Utterance, Word
 from surtitle.pipeline.recognizers import LanguageGuess
-from surtitle.pipeline.recording import subtitle, tracks
+from surtitle.pipeline.recording import BATCH_SEGMENTS, Transcript, transcribe
 from surtitle.pipeline.translators.queue import TranslationQueue
 
 from .scripted_translator import ScriptedTranslator
@@ -25,67 +31,146 @@ class CountingRecognizer:
     is_written = False
     file_vad = VadConfig()
 
+    def __init__(self, sentences: int = 1) -> None:
+        """`sentences` are heard in each utterance."""
+        self._sentences = sentences
+        self.heard = 0  # utterances
+        self.has_heard_three = threading.Event()
+        self.fails_at = -1
+
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
         return LanguageGuess("fr", 0.9)
 
     def recognize(self, utterance: Utterance, language: str) -> list[Word]:
+        assert threading.current_thread() is not threading.main_thread()
+        if self.heard == self.fails_at:
+            raise RecognizerError("the recognizer has died")
+        self.heard += 1
+        if self.heard == 3:
+            self.has_heard_three.set()
         start = to_ms(utterance.start_sample)
-        third = to_ms(utterance.samples.size) // 3
-        texts = ("one", "two", "three")
+        texts = ("One", "two", "three.") * self._sentences if self._sentences > 1 else WORDS
+        share = to_ms(utterance.samples.size) // len(texts)
         return [
-            Word(t, start + i * third, start + (i + 1) * third, 1.0) for i, t in enumerate(texts)
+            Word(t, start + i * share, start + (i + 1) * share, 1.0) for i, t in enumerate(texts)
         ]
 
 
-def _subtitle(
-    path: Path, config: BatchConfig, translator: ScriptedTranslator | None = None
-) -> object:
+WORDS = ("one", "two", "three")
+
+
+def run(
+    config: BatchConfig,
+    translator: ScriptedTranslator | None = None,
+    recognizer: CountingRecognizer | None = None,
+    path: Path = SAMPLE,
+) -> Transcript:
     queue = TranslationQueue(translator or ScriptedTranslator())
-    return subtitle(path, config, CountingRecognizer(), queue, lambda ms: None)
+    return asyncio.run(
+        transcribe(path, config, recognizer or CountingRecognizer(), queue, lambda ms: None)
+    )
 
 
-def test_every_target_is_translated(tmp_path: Path) -> None:
-    translator = ScriptedTranslator()
-    _subtitle(SAMPLE, BatchConfig("en", ("es", "de"), output_dir=tmp_path), translator)
-    assert {request.target for request in translator.asked} == {"es", "de"}
+def test_all_targets_are_at_work_together() -> None:
+    translator = ScriptedTranslator(at_once=100, holds=True)
+
+    async def scenario() -> Transcript:
+        queue = TranslationQueue(translator)
+        config = BatchConfig("en", ("es", "de"))
+        recognizer = CountingRecognizer()
+        task = asyncio.create_task(transcribe(SAMPLE, config, recognizer, queue, lambda ms: None))
+        await translator.until(lambda: {r.target for r in translator.at_work} == {"es", "de"})
+        translator.holds = False
+        translator.release()
+        return await task
+
+    transcript = asyncio.run(asyncio.wait_for(scenario(), 10))
+    assert transcript.translations == {
+        language: [f"[{language}] {segment.text}" for segment in transcript.segments]
+        for language in ("es", "de")
+    }
 
 
-def test_files_of_a_bilingual_run(tmp_path: Path) -> None:
-    config = BatchConfig("en", ("es",), ("srt", "vtt"), bilingual=True, output_dir=tmp_path)
-    _subtitle(SAMPLE, config)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [
-        f"harbor.{languages}.{extension}"
-        for languages in ("en-es", "en", "es")
-        for extension in ("srt", "vtt")
-    ]
-    text = (tmp_path / "harbor.en-es.srt").read_text(encoding="utf-8")
-    assert "One two three." in text and "[es] one two three" in text
+def test_recognition_goes_on_while_segments_are_translated_but_not_without_bound() -> None:
+    translator = ScriptedTranslator(at_once=1, holds=True)
+    recognizer = CountingRecognizer(BATCH_SEGMENTS + 1)  # the last one stays open
 
-
-def test_language_is_found_by_listening(tmp_path: Path) -> None:
-    _subtitle(SAMPLE, BatchConfig(None, ("es",), output_dir=tmp_path))
-    assert (tmp_path / "harbor.fr.srt").exists()
-
-
-def test_a_target_that_is_spoken_is_not_translated(tmp_path: Path) -> None:
-    translator = ScriptedTranslator(targets=frozenset({"es"}))
-    _subtitle(SAMPLE, BatchConfig("es", ("es",), output_dir=tmp_path), translator)
-    assert translator.asked == []
-    assert [path.name for path in tmp_path.iterdir()] == ["harbor.es.srt"]
-
-
-def test_unknown_pair_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(TranslatorError, match="en to de"):
-        _subtitle(
-            SAMPLE,
-            BatchConfig("en", ("de",), output_dir=tmp_path),
-            ScriptedTranslator(targets=frozenset({"es"})),
+    async def scenario() -> Transcript:
+        queue = TranslationQueue(translator)
+        task = asyncio.create_task(
+            transcribe(SAMPLE, BatchConfig("en", ("es",)), recognizer, queue, lambda ms: None)
         )
-    assert not list(tmp_path.iterdir())
+        assert await asyncio.to_thread(recognizer.has_heard_three.wait, 10)
+        await asyncio.sleep(0.2)  # enough for the next utterance, if it did not wait
+        assert recognizer.heard == 3
+        assert len(translator.asked) == 1 and queue.queued(str(SAMPLE)) == 1
+        translator.holds = False
+        translator.release()
+        return await task
+
+    transcript = asyncio.run(asyncio.wait_for(scenario(), 10))
+    assert recognizer.heard > 3
+    assert transcript.translations["es"] == [f"[es] {s.text}" for s in transcript.segments]
 
 
-def test_silence_is_reported(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_translated_leaves_the_queue_to_others() -> None:
+    async def scenario() -> None:
+        translator = ScriptedTranslator(errors={"one two three": RuntimeError("no memory")})
+        queue = TranslationQueue(translator)
+        config = BatchConfig("en", ("es",))
+        with pytest.raises(TranslatorError, match="no memory"):
+            await transcribe(SAMPLE, config, CountingRecognizer(), queue, lambda ms: None)
+        assert queue.oldest_heard_ms(str(SAMPLE)) is None
+        translator.errors.clear()
+        await transcribe(SAMPLE, config, CountingRecognizer(), queue, lambda ms: None)
+
+    asyncio.run(scenario())
+
+
+def test_a_recognizer_that_fails_is_reported() -> None:
+    recognizer = CountingRecognizer(sentences=BATCH_SEGMENTS)
+    recognizer.fails_at = 2
+    with pytest.raises(RecognizerError, match="has died"):
+        run(BatchConfig("en", ("es",)), recognizer=recognizer)
+
+
+def test_two_recordings_and_live_requests_share_a_translator() -> None:
+    async def scenario() -> tuple[Transcript, Transcript]:
+        queue = TranslationQueue(ScriptedTranslator(at_once=2))
+        return await asyncio.gather(
+            *(
+                transcribe(
+                    SAMPLE, BatchConfig("en", (to,)), CountingRecognizer(), queue, lambda ms: None
+                )
+                for to in ("es", "de")
+            )
+        )
+
+    spanish, german = asyncio.run(scenario())
+    assert spanish.segments == german.segments
+    assert spanish.translations["es"] == [f"[es] {s.text}" for s in spanish.segments]
+    assert german.translations["de"] == [f"[de] {s.text}" for s in german.segments]
+
+
+def test_language_is_found_by_listening() -> None:
+    assert run(BatchConfig(None, ("es",))).language == "fr"
+
+
+def test_a_target_that_is_spoken_is_not_translated() -> None:
+    translator = ScriptedTranslator(targets=frozenset({"es"}))
+    assert run(BatchConfig("es", ("es",)), translator).translations == {}
+    assert translator.asked == []
+
+
+def test_unknown_pair_is_refused_before_the_work() -> None:
+    recognizer = CountingRecognizer()
+    translator = ScriptedTranslator(targets=frozenset({"es"}))
+    with pytest.raises(TranslatorError, match="en to de"):
+        run(BatchConfig("en", ("de",)), translator, recognizer)
+    assert recognizer.heard == 0
+
+
+def test_silence_has_no_segments(tmp_path: Path) -> None:
     path = tmp_path / "silence.wav"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
@@ -93,46 +178,25 @@ def test_silence_is_reported(tmp_path: Path) -> None:
         frame.sample_rate = 16_000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(MediaError, match="nobody speaks"):
-        _subtitle(path, BatchConfig("en", ("es",)))
+    transcript = run(BatchConfig("en", ("es",)), path=path)
+    assert transcript.segments == [] and transcript.translations == {"es": []}
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_progress_reaches_the_end() -> None:
+def test_progress_reaches_the_end_on_the_event_loop() -> None:
     heard: list[int] = []
-    config = BatchConfig("en", output_dir=Path("/nonexistent"))
-    with pytest.raises(Exception, match="no folder"):
-        subtitle(
-            SAMPLE,
-            config,
-            CountingRecognizer(),
-            TranslationQueue(ScriptedTranslator()),
-            heard.append,
-        )
+
+    def progress(done_ms: int) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        heard.append(done_ms)
+
+    queue = TranslationQueue(ScriptedTranslator())
+    asyncio.run(transcribe(SAMPLE, BatchConfig("en"), CountingRecognizer(), queue, progress))
     assert heard == sorted(heard) and abs(heard[-1] - 68_760) < 100
 
 
-def test_tracks_without_output_dir_stand_beside_the_recording() -> None:
-    (track,) = tracks(Path("a/talk.mp4"), BatchConfig("en"), "en")
-    assert track.path == Path("a/talk.en.srt")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"source": "english"}, "'english'"),
-        ({"targets": ("es", "xx1")}, "'xx1'"),
-        ({"formats": ("doc",)}, "'doc'"),
-        ({"bilingual": True}, "target language"),
-    ],
-)
-def test_config_refuses(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        BatchConfig(**settings)  # type: ignore[arg-type]
-
-
-def test_terms_of_the_glossary_are_required_where_they_are_said(tmp_path: Path) -> None:
-    translator = ScriptedTranslator(targets=frozenset({"es"}))
+def test_terms_of_the_glossary_are_required_where_they_are_said() -> None:
+    translator = ScriptedTranslator()
     terms = (Term("two three", {"es": "dos y tres"}), Term("four", {"es": "cuatro"}))
-    _subtitle(SAMPLE, BatchConfig("en", ("es",), output_dir=tmp_path, terms=terms), translator)
+    run(BatchConfig("en", ("es",), terms=terms), translator)
     assert {request.required for request in translator.asked} == {("dos y tres",)}
