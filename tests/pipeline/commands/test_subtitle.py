@@ -18,14 +18,14 @@ from ..test_recording import SAMPLE, CountingRecognizer
 @pytest.fixture(autouse=True)
 def recognizer(monkeypatch: pytest.MonkeyPatch) -> CountingRecognizer:
     recognizer = CountingRecognizer()
-    monkeypatch.setattr(subtitle, "open_recognizer", lambda *_: recognizer)
+    monkeypatch.setattr(subtitle, "open_recognizer", lambda *_args, **_options: recognizer)
     return recognizer
 
 
 @pytest.fixture(autouse=True)
 def translator(monkeypatch: pytest.MonkeyPatch) -> ScriptedTranslator:
     translator = ScriptedTranslator()
-    monkeypatch.setattr(subtitle, "open_translator", lambda *_: translator)
+    monkeypatch.setattr(subtitle, "open_translator", lambda *_args, **_options: translator)
     return translator
 
 
