@@ -22,7 +22,7 @@ from .network.batches import pad
 from .network.config import SamplerConfig
 from .network.denoiser import Denoiser
 from .network.tokenizer import TranslationTokenizer
-from .verifier.beam_search import decode
+from .verifier.beam_search import BeamSearch, Task
 from .verifier.causal_layers import CausalLayers
 from .verifier.loading import Reader
 from .verifier.reading import Reading, VerifierLayers, read, readings_back
@@ -124,20 +124,21 @@ class Translations:
         options = ON_CPU if device.type == "cpu" else StepOptions()
         self._engine = Engine(model, sampler, limits, generator=generator, options=options)
         self._model, self._tokenizer, self._sampler = model, tokenizer, sampler
-        self._verifier = CausalLayers(verifier, int8=options.int8) if verifier else None
-        layers = [(self._verifier, tokenizer)] if self._verifier else []
+        writer = CausalLayers(verifier, int8=options.int8) if verifier else None
+        self._search = BeamSearch(writer, VERIFIER_BEAMS) if writer else None
+        layers = [(writer, tokenizer)] if writer else []
         if reader:
             layers.append((CausalLayers(reader.verifier, int8=options.int8), reader.tokenizer))
         self._readers = [VerifierLayers(*each) for each in layers]
         self._random = random.Random(seed)
         self._numbers = 0
-        self._unwritten: list[tuple[_Waiting, Request]] = []  # by the verifier
+        self._writing: dict[int, _Waiting] = {}  # by the numbers of the verifier's tasks
         self._unread: list[tuple[_Waiting, list[Reading]]] = []  # by a verifier
         self._denoising: dict[int, _Waiting] = {}  # by the tickets of their canvases
 
     @property
     def is_idle(self) -> bool:
-        return not self._unwritten and self._engine.is_idle
+        return not self._writing and self._engine.is_idle
 
     def add(self, request: Request) -> int:
         """Begin with a request; its number is that of its answer."""
@@ -147,8 +148,8 @@ class Translations:
         return self._numbers
 
     def step(self) -> list[tuple[int, Answer]]:
-        """What the verifier is asked for, and one denoising step for all requests; the numbers and
-        answers of those that end with it."""
+        """One more token of all that the verifier writes, one denoising step of all canvases, and
+        what is to be read; the numbers and answers of the requests that end with it."""
         answers = [self._tell(waiting, found) for waiting, found in self._write()]
         for result in self._engine.step():
             waiting = self._denoising.pop(result.ticket)
@@ -175,7 +176,8 @@ class Translations:
 
     def _ask(self, waiting: _Waiting, asked: _Asked) -> None:
         if isinstance(asked, Request):
-            self._unwritten.append((waiting, asked))
+            assert self._search is not None, "else nothing asks"
+            self._writing[self._search.add(self._task(asked))] = waiting
         elif isinstance(asked, list):
             self._unread.append((waiting, asked))
         else:
@@ -190,25 +192,21 @@ class Translations:
         return None
 
     def _write(self) -> list[tuple[_Waiting, _Found]]:
-        """The verifier's answers to all that have asked since the last step."""
-        if not self._unwritten:
-            return []
-        assert self._verifier is not None, "else nothing asks"
-        waiting, requests = zip(*self._unwritten, strict=True)
-        self._unwritten.clear()
-        prompts = [self._prompt(request) for request in requests]
-        pinned = [self._tokens(request.pinned) for request in requests]
-        drafts = [self._tokens(request.draft) for request in requests]
-        guesses = [
-            draft[len(pins) :] if draft[: len(pins)] == pins else []
-            for draft, pins in zip(drafts, pinned, strict=True)
-        ]
-        most = canvas_tokens(max(map(len, prompts)))
-        decoded = decode(self._verifier, prompts, most, pinned, guesses, VERIFIER_BEAMS)
+        """What the verifier has come to the end of with one more token."""
+        ended = self._search.step() if self._search else []
         return [
-            (one, _Found([_Candidate(*answer) for answer in found[:VERIFIER_ANSWERS]]))
-            for one, found in zip(waiting, decoded, strict=True)
+            (
+                self._writing.pop(number),
+                _Found([_Candidate(*answer) for answer in answers[:VERIFIER_ANSWERS]]),
+            )
+            for number, answers in ended
         ]
+
+    def _task(self, request: Request) -> Task:
+        prompt, pinned = self._prompt(request), self._tokens(request.pinned)
+        draft = self._tokens(request.draft)
+        guess = draft[len(pinned) :] if draft[: len(pinned)] == pinned else []
+        return Task(prompt, canvas_tokens(len(prompt)), pinned, guess)
 
     def _read(self) -> list[tuple[_Waiting, _Found]]:
         """What is to be read since the last step, all of it together."""
@@ -258,7 +256,7 @@ class Translations:
         """What the verifier and a canvas make of a request, by their texts, and the steps that it
         took."""
         found: list[_Candidate] = []
-        if self._verifier is not None:
+        if self._search is not None:
             found += (yield request).candidates
         start = found[0].tokens if found else self._tokens(request.draft)
         result = yield self._canvas(request, start)

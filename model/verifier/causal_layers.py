@@ -6,6 +6,7 @@ has room for what is to come: a step writes into it and copies nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,17 +32,40 @@ class CausalCache:
     layers: list[Tensor]
     used: int = 0
 
-    def select(self, rows: Tensor, shared: int = 0) -> None:
-        """Go on with these rows [n] int64; one can be taken several times. If there are as many as
-        before, and each has the same in its first `shared` columns as what it replaces, those are
-        not copied."""
-        if shared:
-            for layer in self.layers:
-                own = layer[:, :, shared : self.used]
-                own.copy_(own[:, rows])
-            return
-        self.positions = self.positions.index_select(0, rows)
-        self.layers = [layer.index_select(1, rows) for layer in self.layers]
+    def select(self, places: Tensor, rows: Tensor, shared: int) -> None:
+        """Let these rows [n] int64 take the places [n] of others, in which the first `shared`
+        columns are the same: those are not copied."""
+        for layer in self.layers:
+            own = layer[:, :, shared : self.used]
+            own[:, places] = own[:, rows]
+
+
+def joined(parts: Sequence[tuple[CausalCache, Tensor]], room: int) -> CausalCache:
+    """Rows [n] int64 of each of the caches as one cache, without the columns between their tokens,
+    and with room for so many more. A row can be taken several times."""
+    orders: list[Tensor] = []  # of the columns, those of tokens first [n, S]
+    for cache, rows in parts:
+        is_gap = cache.positions[rows, : cache.used] == PADDING
+        orders.append(is_gap.byte().argsort(dim=1, stable=True))
+    widths = [
+        int((cache.positions[rows, : cache.used] != PADDING).sum(dim=1).max())
+        for cache, rows in parts
+    ]
+    count, width = sum(len(rows) for _, rows in parts), max(widths)
+    first = parts[0][0]
+    whole = CausalCache(
+        first.positions.new_full((count, width + room), PADDING),
+        [layer.new_zeros(2, count, width + room, *layer.shape[3:]) for layer in first.layers],
+        width,
+    )
+    at = 0
+    for (cache, rows), order, own in zip(parts, orders, widths, strict=True):
+        to, columns = slice(at, at + len(rows)), order[:, :own]
+        whole.positions[to, :own] = cache.positions[rows[:, None], columns]
+        for new, old in zip(whole.layers, cache.layers, strict=True):
+            new[:, to, :own] = old[:, rows[:, None], columns]
+        at += len(rows)
+    return whole
 
 
 class CausalLayers:

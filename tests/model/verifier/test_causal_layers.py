@@ -12,7 +12,7 @@ from torch import Tensor
 from surtitle.kernels import int8
 from surtitle.model.network.denoiser import Denoiser
 from surtitle.model.network.kv_cache import PADDING
-from surtitle.model.verifier.causal_layers import CausalLayers
+from surtitle.model.verifier.causal_layers import CausalLayers, joined
 
 LENGTHS = 5, 21, 13  # of the prompts; the window of conftest.py is 16
 NEW = 7
@@ -55,22 +55,45 @@ def test_a_padded_batch_step_by_step_is_as_each_row_at_once(
 
 
 @torch.inference_mode()
-def test_rows_are_taken_again_and_left_out(calm_model: Denoiser) -> None:
+def test_rows_take_the_places_of_others(calm_model: Denoiser) -> None:
     layers = CausalLayers(calm_model)
     tokens = torch.randint(3, 400, (3, 9))
+    tokens[:, :4] = tokens[0, :4]
     place = torch.arange(9).expand_as(tokens)
     taken = torch.tensor([2, 0, 2])
 
     def states(shared: int) -> Tensor:
         cache = layers.cache(3, 10)
         layers.forward(tokens[:, :8], place[:, :8], cache)
-        cache.select(taken, shared)
+        cache.select(torch.tensor([0, 1]), taken[:2], shared)
         return layers.forward(tokens[taken, 8:], place[:, 8:], cache)
 
     whole, _ = calm_model.encode(tokens[taken])
-    torch.testing.assert_close(states(0)[:, 0], whole[:, 8], atol=2e-5, rtol=2e-5)
-    tokens[:, :4] = tokens[0, :4]
-    torch.testing.assert_close(states(4), states(0), atol=2e-5, rtol=2e-5)
+    for shared in (0, 4):
+        torch.testing.assert_close(states(shared)[:, 0], whole[:, 8], atol=2e-5, rtol=2e-5)
+
+
+@torch.inference_mode()
+def test_rows_of_several_caches_go_on_as_those_of_one(calm_model: Denoiser) -> None:
+    """Of other lengths, with gaps between their tokens; one is taken twice, one is left out."""
+    layers = CausalLayers(calm_model)
+    tokens, lengths = torch.randint(3, 400, (5, 12)), [4, 9, 6, 11, 7]
+    place = torch.arange(11).expand(5, 11)
+    gapped = place.where(place < torch.tensor(lengths)[:, None], PADDING)
+    gapped[2:] = gapped[2:].roll(3, dims=1)  # of the second cache
+    shifted = tokens[:, :11].clone()
+    shifted[2:] = shifted[2:].roll(3, dims=1)
+    caches = [layers.cache(2, 11), layers.cache(3, 14)]
+    layers.forward(shifted[:2], gapped[:2], caches[0])
+    layers.forward(shifted[2:], gapped[2:], caches[1])
+    both = joined([(caches[0], torch.tensor([1, 0])), (caches[1], torch.tensor([2, 2, 0]))], 1)
+    assert both.used == 9
+    rows = [1, 0, 4, 4, 2]
+    ends = torch.tensor([lengths[row] for row in rows])[:, None]
+    found = layers.forward(tokens[rows].gather(1, ends), ends, both)
+    for row, state in zip(rows, found[:, 0], strict=True):
+        whole, _ = calm_model.encode(tokens[row : row + 1, : lengths[row] + 1])
+        torch.testing.assert_close(state, whole[0, -1], atol=2e-5, rtol=2e-5)
 
 
 @torch.inference_mode()
