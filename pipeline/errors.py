@@ -8,7 +8,7 @@ SurtitleError
 ├── DeviceError         a microphone that cannot be opened
 ├── RemoteError         a server that cannot be reached, or refuses
 ├── RefusedError        a peer that asks a server of ours for what it does not get
-└── StoreError          a store of sessions that cannot be opened
+└── StoreError          a store of sessions that cannot be opened, read or written
 """
 
 

@@ -111,9 +111,10 @@ class Store:
         Raises StoreError for what could not be stored: it names the sessions, and the file that
         holds their finals now.
         """
+        self._readers.shutdown(wait=False, cancel_futures=True)
         self._reading.interrupt()
-        self._readers.submit(self._reading.close)
         self._readers.shutdown()
+        self._reading.close()
         failure = self._writer.failure
         if left := self._writer.close():
             self._keep(left)

@@ -44,6 +44,11 @@ Change = Begin | Final | End
 
 
 def statement(change: Change) -> Statement:
+    sql, values = _statement(change)
+    return sql, tuple(_storable(value) if isinstance(value, str) else value for value in values)
+
+
+def _statement(change: Change) -> Statement:
     match change:
         case Begin(session, room, source, targets, at):
             return (
@@ -108,11 +113,11 @@ def _values(caption: Caption) -> tuple[Any, ...]:
         caption.segment_id,
         caption.language,
         caption.revision,
-        _storable(caption.text),
+        caption.text,
         caption.start_ms,
         caption.end_ms,
         caption.is_source,
-        _storable(json.dumps(words, ensure_ascii=False)) if words else None,
+        json.dumps(words, ensure_ascii=False) if words else None,
     )
 
 

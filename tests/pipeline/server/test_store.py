@@ -16,7 +16,7 @@ from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import StoreError
 from surtitle.pipeline.events import Caption, Word
 from surtitle.pipeline.server import store as store_module
-from surtitle.pipeline.server import store_file
+from surtitle.pipeline.server import store_file, store_writer
 from surtitle.pipeline.server.store import Store, default_store
 from surtitle.pipeline.server.store_file import open_store_file
 
@@ -221,6 +221,32 @@ def test_what_fits_nowhere_is_printed(path: Path, capsys: pytest.CaptureFixture[
             store.close()
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["text"] == "hola"
+
+
+def test_what_waits_too_long_is_kept_before_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_writer, "MAX_WAITING", 1)
+    with held(path) as store:
+        assert not add(store, caption(0))
+        assert not add(store, caption(1))
+        (left,) = path.parent.glob("*.jsonl")
+        assert len(left.read_text().splitlines()) == 2
+        assert store.unstored == 2
+        assert not add(store, caption(2))
+        with pytest.raises(StoreError, match=r"it lacks s-1 \(3 finals\), .*jsonl and .*jsonl"):
+            store.close()
+    with opened(path) as store:
+        assert len(asyncio.run(store.captions("s-1"))) == 3
+
+
+def test_names_that_no_encoding_knows_hold_up_no_other(path: Path) -> None:
+    with opened(path) as store:
+        store.begin("s-2", "\ud83d", CONFIG)
+        assert add(store, caption(0, "half \ud83d a pair"), "s-2")
+        (session,) = asyncio.run(store.sessions(9))
+        (final,) = asyncio.run(store.captions("s-2"))
+    assert (session.room, final.text) == ("?", "half ? a pair")
 
 
 def test_reading_goes_on_while_writing_cannot(path: Path) -> None:

@@ -5,10 +5,7 @@ import json
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +16,9 @@ from websockets.sync.client import ClientConnection, connect
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.server.stored_first import StoredFirst
 
+from ..scripted_command import served
 from .scripted import START, WORD_PCM, WORDS, Served, read_final, read_until, serve
 
-PROGRAM = Path(__file__).with_name("killed_server.py")
 TARGETS = ["es", "de", "fr", "it"]
 FINALS = len(WORDS) * (1 + len(TARGETS))
 
@@ -95,18 +92,6 @@ def test_a_store_that_is_held_holds_up_no_caption_and_viewers_are_told(tmp_path:
     serve(scenario, tmp_path)
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    (folder / "web").mkdir()
-    command = [sys.executable, str(PROGRAM), str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process, f"ws://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
-
-
 def next_final(viewer: ClientConnection) -> tuple[int, str, str]:
     while True:
         message = json.loads(viewer.recv(10))
@@ -118,7 +103,8 @@ def seen_until_killed(folder: Path, kill_at: int) -> list[tuple[int, str, str]]:
     """The finals that a viewer gets of a server that is killed when so many have come."""
     seen: list[tuple[int, str, str]] = []
     options: dict[str, Any] = {"subprotocols": ["surtitle.v1"], "proxy": None, "max_queue": None}
-    with server(folder) as (process, url):
+    with served(folder) as (server, address):
+        url = address.replace("http", "ws")
         viewer = connect(f"{url}/v1/view", **options)
         publisher = connect(f"{url}/v1/publish", **options)
         with viewer, publisher:
@@ -130,7 +116,7 @@ def seen_until_killed(folder: Path, kill_at: int) -> list[tuple[int, str, str]]:
                         publisher.send('{"type": "flush"}')
                     seen.append(next_final(viewer))
                     if len(seen) == kill_at:
-                        process.send_signal(signal.SIGKILL)
+                        server.signal(signal.SIGKILL)
             except ConnectionClosed:  # after what was still on its way
                 pass
     return seen
@@ -142,7 +128,7 @@ def test_a_killed_server_has_stored_every_final_that_was_seen(seed: int, tmp_pat
     kill_at = random.Random(seed).randrange(1, FINALS)
     seen = seen_until_killed(tmp_path, kill_at)
     assert len(seen) >= kill_at
-    with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as stored:
+    with closing(sqlite3.connect(tmp_path / "surtitle" / "sessions.sqlite")) as stored:
         rows = stored.execute("SELECT segment_id, language, text FROM captions").fetchall()
         assert stored.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
     assert set(seen) <= set(rows)
