@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import ClientConnection
 
 from ..scripted_command import Command, command, open_socket, served
 from ..server.scripted import START, WORD_PCM, WORDS
@@ -39,6 +40,19 @@ def full(folder: Path, server: Command) -> Iterator[None]:
     size = store_of(folder).with_name("sessions.sqlite-wal").stat().st_size
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, size))
     yield
+
+
+def speak_word(publisher: ClientConnection) -> None:
+    publisher.send(WORD_PCM)
+    publisher.send('{"type": "flush"}')
+
+
+def wait_for_final(publisher: ClientConnection) -> None:
+    """Of the translation, which comes last."""
+    while True:
+        message = json.loads(publisher.recv(10))
+        if message.get("is_final") and message["language"] == "es":
+            return
 
 
 def finals_until_the_end(messages: Iterator[str | bytes]) -> set[Final]:
@@ -74,10 +88,12 @@ def test_a_server_keeps_what_its_store_cannot_take_for_its_next_start(
     with served(tmp_path) as (server, url), open_socket(url, "/v1/publish") as publisher:
         publisher.send(json.dumps(START))
         started = json.loads(publisher.recv(10))
+        for _ in WORDS[:4]:
+            speak_word(publisher)
+            wait_for_final(publisher)
         with trouble(tmp_path, server):
-            for _ in WORDS:
-                publisher.send(WORD_PCM)
-                publisher.send('{"type": "flush"}')
+            for _ in WORDS[4:]:
+                speak_word(publisher)
             publisher.send('{"type": "stop"}')
             seen = finals_until_the_end(iter(publisher))
             server.signal(signal.SIGINT)
@@ -89,7 +105,8 @@ def test_a_server_keeps_what_its_store_cannot_take_for_its_next_start(
     with served(tmp_path) as (server, _):
         server.signal(signal.SIGTERM)
         assert server.end()[0] == 0
-    assert stored_finals(tmp_path) == seen
+    stored = stored_finals(tmp_path)
+    assert seen < stored and len(stored) == len(seen) + 8
 
 
 @pytest.mark.slow
