@@ -45,11 +45,15 @@ def music(duration_s: float, seed: int = 0) -> Samples:
             for harmonic in range(1, 5):
                 phase = 2 * np.pi * hz * harmonic * local_s + harmonic * vibrato
                 sound[start : start + local_s.size] += np.sin(phase) / harmonic**1.5
-        drum: NDArray[np.float64] = 3 * rng.standard_normal(local_s.size)
-        drum *= np.exp(-local_s * (60.0 if beat % 2 else 25.0))
-        sound[start : start + local_s.size] += drum
+        sound[start : start + local_s.size] += _drum(rng, local_s, 60 if beat % 2 else 25)
         sound[start : start + local_s.size] *= np.minimum(1, local_s / 0.01)
     return (0.2 * sound / max(1e-9, np.abs(sound).max())).astype(np.float32)
+
+
+def _drum(
+    rng: np.random.Generator, time_s: NDArray[np.float64], fading_per_s: float
+) -> NDArray[np.float64]:
+    return 3 * rng.standard_normal(time_s.size) * np.exp(-fading_per_s * time_s)
 
 
 def breathing(duration_s: float, seed: int = 0) -> Samples:
