@@ -59,12 +59,14 @@ class Hypothesis:
     `committed` are the words that became certain since the last hypothesis and never change; `tail`
     are those that follow and still may. `heard_ms` is how much of the source it has heard. With
     `is_end` nobody speaks any more: the tail is empty, and what comes next is another utterance.
+    With `is_flush` a segment ends here, whatever follows.
     """
 
     committed: tuple[Word, ...]
     tail: tuple[Word, ...]
     heard_ms: int
     is_end: bool
+    is_flush: bool = False
 
 
 @dataclass(frozen=True, slots=True)

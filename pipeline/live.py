@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import replace
 from itertools import zip_longest
 
-import numpy as np
-
-from .audio.pcm import to_ms
 from .captions.track import CaptionTrack, SourceTrack
 from .config import LiveConfig, SegmenterConfig
-from .errors import RecognizerError
-from .events import AudioChunk, Caption, Hypothesis, Samples, SourceSegment, Status, Word
-from .recognizers import Recognizer, RecognizerStream
+from .events import Caption, Hypothesis, Samples, SourceSegment, Status, Word
+from .recognizers.pool import RecognizerPool
 from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
 from .translators.queue import Priority, Superseded, TranslationQueue
@@ -26,26 +23,25 @@ log = logging.getLogger(__name__)
 class Session:
     """From audio of one speaker to captions of the source and of every target language.
 
-    `publish` hears the captions, on the event loop. Audio that arrives while the recognizer works
-    waits, and is given to it in one piece: whoever pushes bounds `ahead_ms`.
+    `publish` hears the captions, on the event loop. Whoever pushes bounds `ahead_ms`.
     """
 
     def __init__(
         self,
         session_id: str,
         config: LiveConfig,
-        recognizer: Recognizer,
+        recognizer: RecognizerPool,
         translations: TranslationQueue,
         publish: Callable[[Caption], None],
     ) -> None:
         """Raises RecognizerError or TranslatorError for a language that is not known."""
-        if config.source not in recognizer.languages:
-            raise RecognizerError(f"{recognizer.name} does not understand {config.source!r}")
+        terms = tuple(term.source for term in config.terms)
+        self._listener = recognizer.open_listener(config.source, terms)
         for target in config.targets:
             translations.check(config.source, target)
         self._session_id = session_id
         self._config = config
-        self._recognizer = recognizer
+        self._is_written = recognizer.is_written
         self._translations = translations
         self._publish = publish
         self._segmenter = Segmenter(
@@ -57,48 +53,40 @@ class Session:
             for target in config.targets
         ]
         self._last_word: Word | None = None  # of the last final segment
-        self._waiting: list[Samples] = []  # audio that the recognizer has not been given
-        self._received_samples = 0
-        self._heard_ms = 0
-        self._flush_wanted = self._stop_wanted = False
-        self._wake = asyncio.Event()
         self._begun = asyncio.Event()
         self._dropped_drafts = 0
 
     def push(self, samples: Samples) -> None:
         """Take the next audio, 16 kHz mono float32 [N]."""
-        self._waiting.append(samples)
-        self._received_samples += samples.size
-        self._wake.set()
+        self._listener.push(samples)
 
     def flush(self) -> None:
         """End the open segment as if a pause followed what has been pushed."""
-        self._flush_wanted = True
-        self._wake.set()
+        self._listener.flush()
 
     def stop(self) -> None:
         """Let `run` return when everything that has been pushed is captioned."""
-        self._stop_wanted = True
-        self._wake.set()
+        self._listener.end()
 
     @property
     def ahead_ms(self) -> int:
-        """Audio received and not yet heard by the recognizer."""
-        return max(0, to_ms(self._received_samples) - self._heard_ms)
+        """Audio that waits as it was received; what waits to be recognized is bounded by itself."""
+        return self._listener.ahead_ms
 
     def status(self) -> Status:
         oldest_ms = self._translations.oldest_heard_ms(self._session_id)
-        captioned_ms = self._heard_ms if oldest_ms is None else min(oldest_ms, self._heard_ms)
+        heard_ms = self._listener.heard_ms
+        captioned_ms = heard_ms if oldest_ms is None else min(oldest_ms, heard_ms)
         return Status(
-            lag_ms=max(0, to_ms(self._received_samples) - captioned_ms),
+            lag_ms=max(0, self._listener.received_ms - captioned_ms),
             queued=self._translations.queued(self._session_id),
             dropped_drafts=self._dropped_drafts,
-            heard_ms=self._heard_ms,
+            heard_ms=heard_ms,
             term_hits=sum(track.term_hits for track in self._tracks),
         )
 
     async def begun(self) -> None:
-        """Wait until the recognizer listens, or `run` has failed to make it."""
+        """Wait until somebody listens, or `run` has failed to make that so."""
         await self._begun.wait()
 
     async def run(self) -> None:
@@ -113,43 +101,20 @@ class Session:
             raise errors.exceptions[0] from None
 
     async def _hear_all(self) -> None:
-        terms = tuple(term.source for term in self._config.terms)
-        open_stream = self._recognizer.open_stream
         try:
-            stream = await asyncio.to_thread(open_stream, self._config.source, terms)
+            await self._listener.begin()
         finally:
             self._begun.set()
-        try:
-            while not self._stop_wanted or self._waiting:
-                await self._wake.wait()
-                self._wake.clear()
-                await self._listen(stream)
-            await self._end_utterance(stream)
-        finally:
-            await asyncio.to_thread(stream.close)
-
-    async def _listen(self, stream: RecognizerStream) -> None:
-        """Hear everything that waits, also what arrives meanwhile."""
-        while self._waiting:
-            samples = np.concatenate(self._waiting)
-            self._waiting.clear()
-            chunk = AudioChunk(self._received_samples - samples.size, samples)
-            for hypothesis in await asyncio.to_thread(stream.push, chunk):
+        async with aclosing(self._listener.hypotheses()) as hypotheses:
+            async for hypothesis in hypotheses:
                 self._hear(hypothesis)
-            self._heard_ms = to_ms(chunk.start_sample + samples.size)
-        if self._flush_wanted:
-            self._flush_wanted = False
-            await self._end_utterance(stream)
-
-    async def _end_utterance(self, stream: RecognizerStream) -> None:
-        for hypothesis in await asyncio.to_thread(stream.flush):
-            self._hear(hypothesis)
-        self._close(self._segmenter.flush())
 
     def _hear(self, hypothesis: Hypothesis) -> None:
         closed = self._segmenter.push(hypothesis.committed)
         if not hypothesis.tail:
             closed += self._segmenter.close_in_silence(hypothesis.heard_ms)
+        if hypothesis.is_flush:
+            closed += self._segmenter.flush()
         self._close(closed)
         draft = self._segmenter.draft(hypothesis.tail)
         if draft is not None:
@@ -167,7 +132,7 @@ class Session:
     def _show_source(self, segment: SourceSegment, committed_words: int, *, ends: bool) -> None:
         last = self._last_word
         shown, language = segment, self._config.source
-        if not self._recognizer.is_written:
+        if not self._is_written:
             begins = last is None or is_parted(last, segment.words[0])
             shown = written_segment(segment, language, begins=begins, ends=ends)
         committed = " ".join(word.text for word in shown.words[:committed_words])
@@ -179,7 +144,7 @@ class Session:
         """One task for each language; a newer revision may take its place in the queue."""
         for track in self._tracks:
             if track.wants(segment):
-                self._tasks.create_task(self._caption(track, segment, self._heard_ms))
+                self._tasks.create_task(self._caption(track, segment, self._listener.heard_ms))
 
     async def _caption(self, track: CaptionTrack, segment: SourceSegment, heard_ms: int) -> None:
         """Translate a revision and show it. Whatever goes wrong with it concerns no other."""

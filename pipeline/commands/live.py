@@ -17,8 +17,8 @@ from ..client import Message, Server
 from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig
 from ..errors import DeviceError
 from ..publishing import publish
-from ..recognizers import Recognizer
-from ..recognizers.choice import open_recognizer
+from ..recognizers.hosted import open_pool
+from ..recognizers.pool import RecognizerPool
 from ..server.app import CaptionServer, listen, open_server
 from ..server.limits import fit_to_this_process
 from ..server.store import Store, default_store
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     microphone = Microphone(arguments.device)
     with listen(server_config) as listening:
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
-        recognizer = open_recognizer(recognizer_config, config.source, _say)
+        recognizer = open_pool(recognizer_config, config.source, _say)
         translator = open_translator(
             arguments.translator if targets else "echo",
             arguments.checkpoint,
@@ -96,7 +96,7 @@ async def _caption(
     listening: Any,
     server_config: ServerConfig,
     config: LiveConfig,
-    recognizer: Recognizer,
+    recognizer: RecognizerPool,
     translator: Translator,
     speaker: _Speaker,
 ) -> None:

@@ -1,12 +1,17 @@
-"""Recognizers, one per file. Each is imported only when it is chosen (see asr.py)."""
+"""Recognizers, one per file: an utterance in, words out. Each is imported only when it is chosen.
+
+`choice.py` opens one, `child_process.py` puts it into a process of its own, `pool.py` deals out its
+time, and `redecoding.py` makes of it a listener for live speech.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple, Protocol
 
 from ..config import VadConfig
-from ..events import AudioChunk, Hypothesis, Utterance, Word
+from ..errors import RecognizerError
+from ..events import Hypothesis, Samples, Utterance, Word
 
 
 class LanguageGuess(NamedTuple):
@@ -16,24 +21,19 @@ class LanguageGuess(NamedTuple):
     probability: float
 
 
-class RecognizerStream(Protocol):
-    """One source that is heard live. Its methods compute, and may be called from any one thread."""
+class WorkerLost(RecognizerError):
+    """A recognizer's process hung or died while it was at work. The next call has a new one."""
 
-    def push(self, chunk: AudioChunk) -> list[Hypothesis]:
-        """Take the next chunk, of any length; return the hypotheses that it leads to, in order."""
-        ...
 
-    def flush(self) -> list[Hypothesis]:
-        """End the utterance that is open; the stream goes on."""
-        ...
-
-    def close(self) -> None:
-        """Give back what the stream holds; it hears no more."""
-        ...
+class Superseded(Exception):
+    """A draft that waited for its turn is not wanted any more."""
 
 
 class Recognizer(Protocol):
-    """Speech to words. One serves any number of files, one after the other, and live streams."""
+    """Speech to words. Its methods compute, and are called from one thread at a time.
+
+    Only `close` may be called while another thread is in a call.
+    """
 
     @property
     def name(self) -> str:
@@ -56,6 +56,11 @@ class Recognizer(Protocol):
         ...
 
     @property
+    def cpu_threads(self) -> int:
+        """How many threads of the processor a call keeps busy; 0 where a GPU computes."""
+        ...
+
+    @property
     def file_vad(self) -> VadConfig:
         """How it likes the utterances of a file to be cut, when nobody waits for each of them."""
         ...
@@ -67,19 +72,80 @@ class Recognizer(Protocol):
 
     def guess_language(self, utterance: Utterance) -> LanguageGuess: ...
 
-    def recognize(self, utterance: Utterance, language: str) -> list[Word]:
-        """Return the words spoken, in media time (ms), in order; none when nothing was said."""
+    def recognize(
+        self,
+        utterance: Utterance,
+        language: str,
+        terms: tuple[str, ...] = (),
+        *,
+        is_draft: bool = False,
+    ) -> list[Word]:
+        """Return the words spoken, in media time (ms), in order; none when nothing was said.
+
+        `terms` are names and expressions to expect. A draft may be done in haste: it is thrown away
+        a second later. Raises RecognizerError where the recognizer cannot go on, and ValueError for
+        a language that is not in `languages`.
+        """
         ...
 
-    def open_stream(self, language: str, terms: tuple[str, ...]) -> RecognizerStream:
-        """Begin to listen live; `terms` are names and expressions to expect.
+    def close(self) -> None:
+        """Give back what the recognizer holds. A call that is running may fail."""
+        ...
 
-        Raises RecognizerError for a language that is not in `languages`.
+
+class Listener(Protocol):
+    """One source that is heard live. Everything is called on the event loop, nothing blocks."""
+
+    @property
+    def received_ms(self) -> int:
+        """How much has been pushed."""
+        ...
+
+    @property
+    def heard_ms(self) -> int:
+        """Up to here everything that was said is in the hypotheses."""
+        ...
+
+    @property
+    def ahead_ms(self) -> int:
+        """How much of what has been pushed waits as it came: whoever pushes bounds it."""
+        ...
+
+    def push(self, samples: Samples) -> None:
+        """Take the next audio, 16 kHz mono float32 [N]; it is held until it is heard."""
+        ...
+
+    def flush(self) -> None:
+        """End the open segment as if a pause followed what has been pushed."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more comes: `hypotheses` ends when all is heard."""
+        ...
+
+    async def begin(self) -> None:
+        """Make ready to listen; what was pushed before is heard as well. Raises RecognizerError."""
+        ...
+
+    def hypotheses(self) -> AsyncGenerator[Hypothesis, None]:
+        """What is heard, in order; to be iterated once, after `begin`, and closed.
+
+        Raises RecognizerError.
         """
         ...
 
 
-def terms_notices(recognizer: Recognizer, terms: Sequence[object]) -> list[str]:
+class Named(Protocol):
+    """What a recognizer and a pool of them tell alike."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def uses_terms(self) -> bool: ...
+
+
+def terms_notices(recognizer: Named, terms: Sequence[object]) -> list[str]:
     """What to tell people who gave terms to a recognizer that cannot use them; else nothing."""
     if not terms or recognizer.uses_terms:
         return []

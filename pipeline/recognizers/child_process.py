@@ -1,89 +1,345 @@
-"""A recognizer stream in a process of its own.
+"""A recognizer in a process of its own.
 
-For recognizers that hold Python's global lock while they compute: PocketSphinx does, and in our
-process it would stop the event loop for as long as it listens.
+A native library that crashes, hangs or holds Python's lock then costs an utterance, and not the
+server. The process hears no signals: when they end the parent, it is to recognize the last words.
 """
 
 from __future__ import annotations
 
+import atexit
+import logging
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import cast
+from typing import Any, Literal
 
+from ..audio.pcm import SAMPLE_RATE_HZ
+from ..config import VadConfig
 from ..errors import RecognizerError
-from ..events import AudioChunk, Hypothesis
-from . import RecognizerStream
+from ..events import Utterance, Word
+from . import LanguageGuess, Recognizer, WorkerLost
+from .cost import Cost
+
+Say = Callable[[str], None]
+Make = Callable[[Say], Recognizer]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STARTS = 2  # a process that ends twice while it starts cannot be replaced
+
+log = logging.getLogger(__name__)
 
 
-class ChildProcessStream:
-    """The stream that `make_stream` makes, in a child process, which `close` ends.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a process may take before it counts as hung.
 
-    `make_stream` must be picklable. Raises RecognizerError where it does, and from `push` and
-    `flush` where the child has died.
+    For a call `call_s`, and `times` what sound of its length has cost so far; `unmeasured_s` for
+    the first one. To start again: `start_s`. The first start may fetch weights, and is not limited.
     """
 
-    def __init__(self, make_stream: Callable[[], RecognizerStream]) -> None:
-        context = multiprocessing.get_context("spawn")  # forking a process with threads is unsafe
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(make_stream, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._receive()  # it is ready, or says why not
+    call_s: float = 5.0
+    times: float = 5.0  # other temperatures, and a machine that others use as well
+    unmeasured_s: float = 60.0
+    start_s: float = 120.0
 
-    def push(self, chunk: AudioChunk) -> list[Hypothesis]:
-        return self._call(chunk)
+    def for_call(self, expected_s: float | None) -> float:
+        return self.unmeasured_s if expected_s is None else self.call_s + self.times * expected_s
 
-    def flush(self) -> list[Hypothesis]:
-        return self._call(None)
+
+@dataclass(frozen=True, slots=True)
+class _Traits:
+    """What a recognizer says of itself, and that it is ready."""
+
+    name: str
+    languages: frozenset[str]
+    is_written: bool
+    uses_terms: bool
+    cpu_threads: int
+    file_vad: VadConfig
+    live_vad: VadConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    method: Literal["recognize", "guess_language"]
+    utterance: Utterance
+    arguments: tuple[Any, ...] = ()
+    is_draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error, as text: not every error can travel."""
+
+    message: str
+    is_ours: bool  # RecognizerError, else any
+
+
+class ChildProcessRecognizer:
+    """The recognizer that `make` makes, in a child process.
+
+    `make` must be picklable; what it says while the first process starts is passed on to `say`. A
+    process that has died, or answers too late and is ended for it, makes the call fail with
+    WorkerLost; the next call starts a new one. Raises RecognizerError where `make` does, and where
+    no process can be started again.
+    """
+
+    def __init__(self, make: Make, say: Say, patience: Patience | None = None) -> None:
+        self._make = make
+        self._patience = patience or Patience()
+        self._cost = Cost()
+        self._in_call = threading.Lock()
+        self._child: _Child | None = None
+        self._is_closed = False
+        # Else multiprocessing would wait at the end for a process that hears no signal.
+        atexit.register(self.close)
+        try:
+            self._traits = self._start(say, None)
+        except WorkerLost as error:
+            self.close()
+            raise RecognizerError(f"{error} while it started") from error
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        return self._traits.name
+
+    @property
+    def languages(self) -> frozenset[str]:
+        return self._traits.languages
+
+    @property
+    def is_written(self) -> bool:
+        return self._traits.is_written
+
+    @property
+    def uses_terms(self) -> bool:
+        return self._traits.uses_terms
+
+    @property
+    def cpu_threads(self) -> int:
+        return self._traits.cpu_threads
+
+    @property
+    def file_vad(self) -> VadConfig:
+        return self._traits.file_vad
+
+    @property
+    def live_vad(self) -> VadConfig:
+        return self._traits.live_vad
+
+    def guess_language(self, utterance: Utterance) -> LanguageGuess:
+        return self._call(_Question("guess_language", utterance))
+
+    def recognize(
+        self,
+        utterance: Utterance,
+        language: str,
+        terms: tuple[str, ...] = (),
+        *,
+        is_draft: bool = False,
+    ) -> list[Word]:
+        return self._call(_Question("recognize", utterance, (language, terms), is_draft))
 
     def close(self) -> None:
-        self._pipe.close()  # the child ends when it reads from it
-        self._process.join(timeout=1)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._process.close()
+        """End the process; a call that is running fails."""
+        self._is_closed = True
+        child = self._child
+        if child is not None:
+            child.kill()
+        with self._in_call:
+            self._drop_child()
+        atexit.unregister(self.close)
 
-    def _call(self, chunk: AudioChunk | None) -> list[Hypothesis]:
-        try:
-            self._pipe.send(chunk)
-        except OSError as error:
-            raise _died() from error
-        return self._receive()
-
-    def _receive(self) -> list[Hypothesis]:
-        try:
-            answer = cast("list[Hypothesis] | RecognizerError", self._pipe.recv())
-        except (EOFError, OSError) as error:
-            raise _died() from error
-        if isinstance(answer, RecognizerError):
-            raise answer
+    def _call(self, question: _Question) -> Any:
+        with self._in_call:
+            child = self._running_child()
+            sound_s = question.utterance.samples.size / SAMPLE_RATE_HZ
+            began_s = time.monotonic()
+            try:
+                with child.within(self._patience.for_call(self._cost.expected_s(sound_s))):
+                    child.send(question)
+                    answer = child.receive()
+            except WorkerLost:
+                self._drop_child()
+                raise
+            self._cost.add(sound_s, time.monotonic() - began_s)
+        if isinstance(answer, _Failure):
+            raise (RecognizerError if answer.is_ours else RuntimeError)(answer.message)
         return answer
 
+    def _running_child(self) -> _Child:
+        """The process, or a new one where it is gone. Raises RecognizerError."""
+        if self._child is not None and self._child.is_alive:
+            return self._child
+        self._drop_child()
+        for _ in range(STARTS):
+            try:
+                self._start(lambda line: None, self._patience.start_s)
+            except WorkerLost as error:
+                self._drop_child()
+                log.warning("%s while it started again", error)
+            else:
+                assert self._child is not None, "it has just been started"
+                log.info("the process of %s has been replaced", self.name)
+                return self._child
+        raise RecognizerError(f"{self.name} cannot be started again; see the log")
 
-def _died() -> RecognizerError:
-    return RecognizerError("the recognizer's process has died; start the session again")
+    def _start(self, say: Say, timeout_s: float | None) -> _Traits:
+        """Raises RecognizerError; WorkerLost where the process ends or takes too long."""
+        self._child = child = _Child(self._make)
+        if self._is_closed:  # meanwhile, by another thread
+            child.kill()
+            raise RecognizerError("the recognizer is closed")
+        with child.within(timeout_s):
+            while isinstance(answer := child.receive(), str):
+                say(answer)
+        if isinstance(answer, _Failure):
+            raise RecognizerError(answer.message)
+        assert isinstance(answer, _Traits), "a process tells its traits when it is ready"
+        return answer
+
+    def _drop_child(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
 
 
-def _serve(make_stream: Callable[[], RecognizerStream], pipe: Connection) -> None:
-    """Answer calls until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    try:
-        stream = make_stream()
-    except RecognizerError as error:
-        pipe.send(error)
+class _Child:
+    """A process and our end of its pipe."""
+
+    def __init__(self, make: Make) -> None:
+        context = multiprocessing.get_context("spawn")  # forking a process with threads is unsafe
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(make, theirs), daemon=True)
+        self._is_late = False
+        with _signals_held_back():  # the process is born with this, and ignores them from then on
+            self._process.start()
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def send(self, question: _Question) -> None:
+        try:
+            self._pipe.send(question)
+        except OSError as error:
+            raise self._lost() from error
+
+    def receive(self) -> Any:
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+
+    @contextmanager
+    def within(self, timeout_s: float | None) -> Generator[None, None, None]:
+        """End the process where what is done here takes longer: even a send can block."""
+        if timeout_s is None:
+            yield
+            return
+        timer = threading.Timer(timeout_s, self._kill_late)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def kill(self) -> None:
+        with suppress(ValueError):  # it is closed
+            self._process.kill()
+
+    def end(self) -> None:
+        self.kill()
+        self._process.join()
+        self._process.close()
+        self._pipe.close()
+
+    def _kill_late(self) -> None:
+        self._is_late = True
+        self.kill()
+
+    def _lost(self) -> WorkerLost:
+        how = "did not answer in time" if self._is_late else "has died"
+        return WorkerLost(f"the recognizer's process {how}")
+
+
+@contextmanager
+def _signals_held_back() -> Generator[None, None, None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: there is no such moment
+        yield
         return
-    pipe.send([])
-    while True:
-        try:
-            chunk = cast("AudioChunk | None", pipe.recv())  # None: flush
-        except EOFError:
-            break
-        try:
-            answer = stream.flush() if chunk is None else stream.push(chunk)
-        except RecognizerError as error:
-            answer = error
-        pipe.send(answer)
-    stream.close()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(make: Make, pipe: Connection) -> None:
+    """The process: answer questions until the parent closes the pipe or is gone."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):  # the parent is done
+        recognizer = _made(make, pipe)
+        while recognizer is not None:
+            pipe.send(_answer(recognizer, pipe.recv()))
+
+
+def _made(make: Make, pipe: Connection) -> Recognizer | None:
+    """Make the recognizer and tell its traits, or why there is none."""
+    try:
+        recognizer = make(pipe.send)
+        traits = _Traits(
+            recognizer.name,
+            recognizer.languages,
+            recognizer.is_written,
+            recognizer.uses_terms,
+            recognizer.cpu_threads,
+            recognizer.file_vad,
+            recognizer.live_vad,
+        )
+    except Exception as error:
+        pipe.send(_failure(error))
+        return None
+    pipe.send(traits)
+    return recognizer
+
+
+def _answer(recognizer: Recognizer, question: _Question) -> list[Word] | LanguageGuess | _Failure:
+    try:
+        if question.method == "guess_language":
+            return recognizer.guess_language(question.utterance)
+        return recognizer.recognize(
+            question.utterance, *question.arguments, is_draft=question.is_draft
+        )
+    except Exception as error:
+        return _failure(error)
+
+
+def _failure(error: Exception) -> _Failure:
+    if isinstance(error, RecognizerError):
+        return _Failure(str(error), is_ours=True)
+    return _Failure("".join(traceback.format_exception(error)), is_ours=False)
+
+
+def _end_with_parent() -> None:
+    """End at once when the parent is gone, also in the middle of a call."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -20,7 +20,6 @@ from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Samples, Utterance, Word
 from . import LanguageGuess
-from .redecoding import WhisperStream
 
 # One thread: a second one takes 5.8 s of CPU time where one takes 3.4, to be done in 3.0 s instead
 # of 3.4 (the shared English clips, AMD EPYC, 2026-11-29). More speech at once is more recognizers.
@@ -117,16 +116,6 @@ class MoonshineRecognizer:
         if language != "en":
             raise ValueError(f"{self.name} does not understand {language!r}")
         return [word for piece in pieces(utterance) for word in self._recognize_piece(piece)]
-
-    def open_stream(self, language: str, terms: tuple[str, ...]) -> WhisperStream:
-        """Begin to listen live. Raises RecognizerError for another language than English."""
-        if language != "en":
-            raise RecognizerError(f"{self.name} does not understand {language!r}")
-
-        def transcribe(utterance: Utterance, is_draft: bool) -> list[Word]:
-            return self.recognize(utterance, language, is_draft=is_draft)
-
-        return WhisperStream(transcribe, language, self.live_vad)
 
     def close(self) -> None:
         self._transcriber.close()

@@ -32,8 +32,9 @@ class Vad:
     speech: `speaking_since` and `spoken` tell of the utterance that is not over yet.
     """
 
-    def __init__(self, config: VadConfig) -> None:
-        self._silero = Silero()
+    def __init__(self, config: VadConfig, judge: Judge | None = None) -> None:
+        """`judge`: what tells speech from the rest, instead of Silero."""
+        self._judge = Silero() if judge is None else judge
         self._cutter = Cutter(config)
         self._rest = np.zeros(0, np.float32)  # [0..511] samples, not yet a window
         self._next_sample = 0
@@ -56,7 +57,7 @@ class Vad:
         utterances = self._cut(np.pad(self._rest, (0, padding)))
         utterances += self._cutter.flush(padding)
         self._rest = self._rest[:0]
-        self._silero.restart()
+        self._judge.restart()
         self._cutter.restart(0)
         self._next_sample = 0
         return utterances
@@ -74,6 +75,11 @@ class Vad:
         return self._cutter.spoken(start_sample)
 
     @property
+    def spoken_until(self) -> int:
+        """Where what `spoken` returns would end now, while somebody speaks."""
+        return self._cutter.spoken_until
+
+    @property
     def heard_sample(self) -> int:
         """The end of what has been judged: whole windows."""
         return self._next_sample - self._rest.size
@@ -82,7 +88,7 @@ class Vad:
         windows = samples.reshape(-1, WINDOW_SAMPLES)
         return [
             utterance
-            for window, probability in zip(windows, self._silero.push(windows), strict=True)
+            for window, probability in zip(windows, self._judge.push(windows), strict=True)
             for utterance in self._cutter.push(window, probability)
         ]
 
@@ -93,6 +99,18 @@ def in_windows(chunk: AudioChunk) -> Iterator[AudioChunk]:
     for offset in range(0, chunk.samples.size, WINDOW_SAMPLES):
         samples = chunk.samples[offset : offset + WINDOW_SAMPLES]
         yield AudioChunk(chunk.start_sample + offset, samples)
+
+
+class Judge(Protocol):
+    """Tells speech from the rest, window by window; what it judges depends on those before."""
+
+    def push(self, windows: Samples) -> list[float]:
+        """The speech probability of each of the next `windows` [N, 512] float32."""
+        ...
+
+    def restart(self) -> None:
+        """Forget the past; the next window is the first of a source."""
+        ...
 
 
 class Cutter:
@@ -149,9 +167,15 @@ class Cutter:
             return None
         return self._start_sample + self._padded_start(self._speech_start)
 
-    def spoken(self, start_sample: int) -> Samples:
-        """The open utterance from `start_sample` on, with what its padding would be now."""
+    @property
+    def spoken_until(self) -> int:
+        """The end of the open utterance, with what its padding would be now."""
         end = self._speech_end() * WINDOW_SAMPLES + self._pad_samples
+        return self._start_sample + min(end, len(self._windows) * WINDOW_SAMPLES)
+
+    def spoken(self, start_sample: int) -> Samples:
+        """The open utterance from `start_sample` on, up to `spoken_until`."""
+        end = self.spoken_until - self._start_sample
         start = max(0, start_sample - self._start_sample)
         if self.speaking_since is None or start >= end:
             return np.zeros(0, np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -15,7 +14,6 @@ from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
 from . import LanguageGuess
-from .redecoding import WhisperStream
 
 # Text is invented where nothing is said, or where the decoder loops. Whisper's own thresholds:
 NO_SPEECH_PROBABILITY = 0.6  # above it, and the text unlikely: silence
@@ -25,6 +23,7 @@ TEMPERATURES = (0.0, 0.2, 0.4)  # one after the other; each is a whole decoding 
 DRAFT_BEAMS, BEAMS = 1, 5  # a draft is thrown away a second later
 SILENCE_AROUND_INVENTION_S = 2.0  # text of odd timing beside so much silence is dropped
 
+CPU_THREADS = 4  # the library's own choice
 MIN_SAMPLES = SAMPLE_RATE_HZ // 10  # in less no word fits, and below 20 ms faster-whisper fails
 STEP_MS = 20  # Whisper counts time in steps of 20 ms
 UNSPACED = frozenset(("zh", "yue", "ja", "th", "lo", "my"))  # the library parts these by character
@@ -58,9 +57,12 @@ class WhisperRecognizer:
     ) -> None:
         compute_type = _compute_type(device)
         self._name = f"Whisper {model_name} ({compute_type} on {device.upper()})"
+        self._device = device
         self._terms = terms
         try:
-            self._model = WhisperModel(str(folder), device=device, compute_type=compute_type)
+            self._model = WhisperModel(
+                str(folder), device=device, compute_type=compute_type, cpu_threads=CPU_THREADS
+            )
         except Exception as error:  # the tokenizer's library raises nothing more precise
             raise RecognizerError(
                 f"the Whisper model in {folder} cannot be loaded ({_first_line(error)}); "
@@ -108,21 +110,29 @@ class WhisperRecognizer:
         )
         return LanguageGuess(language, probability)
 
-    def recognize(self, utterance: Utterance, language: str) -> list[Word]:
+    @property
+    def cpu_threads(self) -> int:
+        return 0 if self._device == "cuda" else CPU_THREADS
+
+    def recognize(
+        self,
+        utterance: Utterance,
+        language: str,
+        terms: tuple[str, ...] = (),
+        *,
+        is_draft: bool = False,
+    ) -> list[Word]:
         """Return the words of an utterance; ValueError for a language that is not in `languages`.
 
         Raises RecognizerError where the device fails.
         """
         if language not in self._languages:
             raise ValueError(f"{self._name} does not understand {language!r}")
-        return self._transcribe(language, self._terms, utterance, False)
-
-    def open_stream(self, language: str, terms: tuple[str, ...]) -> WhisperStream:
-        """Begin to listen live. The streams share the model, which decodes one after the other."""
-        if language not in self._languages:
-            raise RecognizerError(f"{self._name} does not understand {language!r}")
         expected = tuple(dict.fromkeys((*terms, *self._terms)))
-        return WhisperStream(partial(self._transcribe, language, expected), language, self.live_vad)
+        return self._transcribe(language, expected, utterance, is_draft)
+
+    def close(self) -> None:
+        pass  # nothing but memory
 
     def _transcribe(
         self, language: str, terms: tuple[str, ...], utterance: Utterance, is_draft: bool

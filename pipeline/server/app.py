@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from ..config import ServerConfig
 from ..errors import SurtitleError
-from ..recognizers import Recognizer
+from ..recognizers.pool import RecognizerPool
 from ..translators import Translator
 from ..translators.queue import TranslationQueue
 from .access import Access
@@ -100,17 +100,20 @@ class CaptionServer(uvicorn.Server):
 @asynccontextmanager
 async def open_server(
     config: ServerConfig,
-    recognizer: Recognizer,
+    recognizer: RecognizerPool,
     translator: Translator,
     store: Store,
     pages: Path = PAGES,
 ) -> AsyncGenerator[CaptionServer, None]:
-    """A server to `serve` within; what it needs runs until the end. Raises SurtitleError."""
+    """A server to `serve` within; what it needs runs until the end, when the recognizer is closed.
+
+    Raises SurtitleError.
+    """
     _check_certificate(config)
-    # Each session keeps a thread busy while its recognizer works.
+    # Each session now and then keeps a thread busy with voice activity detection.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(config.max_sessions + 4))
     translations, metrics, access = TranslationQueue(translator), Metrics(), Access(config)
-    async with aclosing(translations), IndependentTasks() as tasks:
+    async with aclosing(recognizer), aclosing(translations), IndependentTasks() as tasks:
         rooms = Rooms(config, recognizer, translations, store, metrics, tasks)
         running = tasks.create_task(carry_on("the status of sessions", rooms.run))
         sockets = Sockets(rooms, access, metrics, config, translator.check)

@@ -17,7 +17,8 @@ from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorErr
 from ..events import Ended, Failed, Status
 from ..live import Session
 from ..protocols import Started, View
-from ..recognizers import Recognizer, terms_notices
+from ..recognizers import terms_notices
+from ..recognizers.pool import RecognizerPool
 from ..translators.queue import TranslationQueue
 from .hub import Hub, Outbox
 from .live_session import LiveSession
@@ -44,7 +45,7 @@ class Rooms:
     def __init__(
         self,
         config: ServerConfig,
-        recognizer: Recognizer,
+        recognizer: RecognizerPool,
         translations: TranslationQueue,
         store: Store,
         metrics: Metrics,

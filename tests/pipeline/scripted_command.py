@@ -1,4 +1,5 @@
-"""The command `surtitle` over a recognizer that follows a script, as a process of its own.
+"""The command `surtitle` as a process of its own, over a recognizer in another one that follows a
+script.
 
 Every 300 ms of audio is a word; the microphone hears all the words at once, and then nothing more.
 `files` before the command: so many files it may have open.
@@ -15,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,16 @@ def main(arguments: list[str]) -> int:
     sys.path.append(str(ROOT))
     from surtitle.pipeline import cli
     from surtitle.pipeline.commands import live, serve
-    from tests.pipeline.server.scripted import ScriptedRecognizer
+    from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer
+    from surtitle.pipeline.recognizers.pool import RecognizerPool
+    from tests.pipeline.scripted_recognizer import Ears, scripted
+    from tests.pipeline.server.scripted import WORD_MS, WORDS
 
-    def open_scripted(*whatever: object) -> Any:
-        return ScriptedRecognizer()
+    def open_scripted(*whatever: object) -> RecognizerPool:
+        worker = ChildProcessRecognizer(partial(scripted, WORDS), lambda line: None)
+        return RecognizerPool([worker], make_vad=Ears(WORD_MS).make_vad)
 
-    live.open_recognizer = serve.open_recognizer = open_scripted
+    live.open_pool = serve.open_pool = open_scripted
     live.Microphone = ScriptedMicrophone  # type: ignore[misc]
     if arguments[0].isdigit():
         files = int(arguments.pop(0))

@@ -1,4 +1,4 @@
-"""Sessions over a scripted recognizer: literal hypotheses in, captions out."""
+"""Sessions over a scripted recognizer, for which all audio is speech."""
 
 from __future__ import annotations
 
@@ -10,50 +10,16 @@ import pytest
 
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
-from surtitle.pipeline.events import AudioChunk, Caption, Hypothesis, TranslationRequest, Word
+from surtitle.pipeline.events import Caption, TranslationRequest
 from surtitle.pipeline.live import Session
+from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS
+from surtitle.pipeline.recognizers.vad import WINDOW_MS
 from surtitle.pipeline.translators.queue import TranslationQueue
 
+from .scripted_recognizer import ScriptedRecognizer, scripted_pool
 from .scripted_translator import ScriptedTranslator
 
 WORD_MS = 300
-
-
-class ScriptedStream:
-    """Commits a word of the script for every 300 ms of audio; the next word is the tail."""
-
-    def __init__(self, script: str) -> None:
-        self._words = [
-            Word(text, n * WORD_MS, (n + 1) * WORD_MS, 1.0) for n, text in enumerate(script.split())
-        ]
-        self._heard_ms = self._committed = 0
-
-    def push(self, chunk: AudioChunk) -> list[Hypothesis]:
-        self._heard_ms += chunk.samples.size // 16
-        return [self._hypothesis(self._heard_ms // WORD_MS)]
-
-    def flush(self) -> list[Hypothesis]:
-        return [self._hypothesis(len(self._words), is_end=True)]
-
-    def close(self) -> None: ...
-
-    def _hypothesis(self, end: int, *, is_end: bool = False) -> Hypothesis:
-        committed = tuple(self._words[self._committed : end])
-        self._committed = max(self._committed, min(end, len(self._words)))
-        tail = () if is_end else tuple(self._words[self._committed : self._committed + 1])
-        return Hypothesis(committed, tail, self._heard_ms, is_end)
-
-
-class ScriptedRecognizer:
-    name = "script"
-    languages = frozenset({"en"})
-    is_written = False
-
-    def __init__(self, script: str) -> None:
-        self._script = script
-
-    def open_stream(self, language: str, terms: tuple[str, ...]) -> ScriptedStream:
-        return ScriptedStream(self._script)
 
 
 def run(
@@ -62,18 +28,24 @@ def run(
     translator: ScriptedTranslator | None = None,
     words: int = 100,
 ) -> list[Caption]:
-    """The captions of a session that hears `words` words in pieces of 300 ms, and stops."""
+    """The captions of a session that hears `words` words in pieces of 300 ms, and stops.
+
+    The next is pushed when all drafts of what came before are made."""
     captions: list[Caption] = []
 
     async def listen() -> Session:
         queue = TranslationQueue(translator or ScriptedTranslator())
-        session = Session("s", config, ScriptedRecognizer(script), queue, captions.append)  # type: ignore[arg-type]
+        pool = scripted_pool(ScriptedRecognizer(script))
+        session = Session("s", config, pool, queue, captions.append)
         running = asyncio.create_task(session.run())
-        for _ in range(min(words, len(script.split()))):
+        for count in range(1, 1 + min(words, len(script.split()))):
             session.push(np.zeros(16 * WORD_MS, np.float32))
-            await asyncio.sleep(0.002)
+            pushed_ms = count * WORD_MS
+            while pushed_ms - session.status().heard_ms >= DRAFT_STEP_MS + WINDOW_MS:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)  # it is heard in threads
         session.stop()
         await running
+        await pool.aclose()
         return session
 
     session = asyncio.run(listen())
@@ -178,6 +150,7 @@ class Hall:
 
     def __init__(self, fails_at: str = "") -> None:
         self.captions: list[Caption] = []
+        self.pool = scripted_pool(ScriptedRecognizer(SCRIPT))
         self.has_source = asyncio.Event()  # to its end
         self._fails_at = fails_at
 
@@ -189,8 +162,8 @@ class Hall:
             self.has_source.set()
 
     def listen(self, session_id: str, queue: TranslationQueue) -> asyncio.Task[None]:
-        config, recognizer = LiveConfig("en", ("es", "de")), ScriptedRecognizer(SCRIPT)
-        session = Session(session_id, config, recognizer, queue, self.publish)  # type: ignore[arg-type]
+        config = LiveConfig("en", ("es", "de"))
+        session = Session(session_id, config, self.pool, queue, self.publish)
         for _ in range(4):
             session.push(np.zeros(16 * WORD_MS, np.float32))
         session.stop()
@@ -214,6 +187,8 @@ def test_a_session_that_fails_forgets_what_waits_and_costs_no_other() -> None:
         assert queue.oldest_heard_ms("failing") is None
         await other
         assert sorted(c.language for c in sound.captions if c.is_final) == ["de", "en", "es"]
+        for hall in broken, sound:
+            await hall.pool.aclose()
 
     asyncio.run(asyncio.wait_for(scenario(), 10))
 

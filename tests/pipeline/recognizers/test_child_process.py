@@ -1,60 +1,229 @@
+"""Real processes that die, hang, and hear signals. A folder of the test says who they were."""
+
+from __future__ import annotations
+
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
 from surtitle.pipeline.errors import RecognizerError
-from surtitle.pipeline.events import AudioChunk, Hypothesis, Word
-from surtitle.pipeline.recognizers.child_process import ChildProcessStream
+from surtitle.pipeline.events import Utterance
+from surtitle.pipeline.recognizers import WorkerLost
+from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer, Patience
+
+from ..scripted_recognizer import Fate, ScriptedRecognizer, doomed, processes
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+
+SCRIPT = "zero one two three four five six seven eight nine"
+QUICK = Patience(call_s=0.5, times=1.0, unmeasured_s=0.5, start_s=30)
 
 
-class CountingStream:
-    """Commits the number of samples of each chunk as a word."""
-
-    def push(self, chunk: AudioChunk) -> list[Hypothesis]:
-        if not chunk.samples.size:
-            raise RecognizerError("an empty chunk")
-        word = Word(str(chunk.samples.size), 0, 10, 1.0)
-        return [Hypothesis((word,), (), 10, is_end=False)]
-
-    def flush(self) -> list[Hypothesis]:
-        return [Hypothesis((Word(str(os.getpid()), 0, 10, 1.0),), (), 10, is_end=True)]
-
-    def close(self) -> None: ...
+def speech(seconds: float = 1.2) -> Utterance:
+    return Utterance(0, np.zeros(int(seconds * SAMPLE_RATE_HZ), np.float32))
 
 
-def broken(message: str) -> CountingStream:
-    raise RecognizerError(message)
+def child(fate: Fate, patience: Patience = QUICK) -> ChildProcessRecognizer:
+    return ChildProcessRecognizer(partial(doomed, SCRIPT, fate), lambda line: None, patience)
 
 
-def chunk(size: int) -> AudioChunk:
-    return AudioChunk(0, np.zeros(size, np.float32))
+def texts(recognizer: ChildProcessRecognizer) -> list[str]:
+    return [word.text for word in recognizer.recognize(speech(), "en")]
 
 
-def test_calls_are_answered_by_another_process() -> None:
-    stream = ChildProcessStream(CountingStream)
-    assert stream.push(chunk(7))[0].committed[0].text == "7"
-    child = int(stream.flush()[0].committed[0].text)
-    assert child != os.getpid()
-    with pytest.raises(RecognizerError, match="an empty chunk"):
-        stream.push(chunk(0))
-    assert stream.push(chunk(8))  # it goes on after an error
-    stream.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
+def is_there(process: int) -> bool:
+    """Whether it runs; one that has ended may wait for ever to be asked how."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return "State:\tZ" not in status
 
 
-def test_a_stream_that_cannot_be_made_says_why() -> None:
+def test_calls_are_answered_by_another_process(tmp_path: Path) -> None:
+    said: list[str] = []
+    make = partial(doomed, SCRIPT, Fate("", 0, tmp_path))
+    recognizer = ChildProcessRecognizer(make, said.append)
+    assert said == ["it is made"]
+    assert (recognizer.name, recognizer.languages) == ("script", {"en"})
+    assert recognizer.live_vad == ScriptedRecognizer.live_vad
+    assert texts(recognizer) == ["zero", "one", "two", "three"]
+    assert recognizer.guess_language(speech()).language == "en"
+    (process,) = processes(tmp_path)
+    assert process != os.getpid() and is_there(process)
+    recognizer.close()
+    assert not is_there(process)
+    with pytest.raises(RecognizerError, match="closed"):
+        texts(recognizer)
+
+
+def test_an_error_of_any_kind_leaves_the_process_at_work(tmp_path: Path) -> None:
+    recognizer = child(Fate("who knows why", 1, tmp_path))
+    with pytest.raises(RuntimeError, match="ValueError: who knows why"):
+        texts(recognizer)
+    assert texts(recognizer)
+    assert len(processes(tmp_path)) == 1
+    recognizer.close()
+
+
+@pytest.mark.parametrize(
+    ("happens", "says"), [("dies", "has died"), ("hangs", "did not answer in time")]
+)
+def test_a_process_that_is_lost_is_ended_and_replaced(
+    tmp_path: Path, happens: str, says: str
+) -> None:
+    recognizer = child(Fate(happens, 1, tmp_path))
+    with pytest.raises(WorkerLost, match=says):
+        texts(recognizer)
+    (lost,) = processes(tmp_path)
+    assert not is_there(lost)
+    assert texts(recognizer) == ["zero", "one", "two", "three"]
+    assert len(processes(tmp_path)) == 2
+    recognizer.close()
+
+
+def test_a_process_stopped_from_outside_is_noticed_even_with_much_to_hear(tmp_path: Path) -> None:
+    """More than the pipe holds: sending would wait for ever."""
+    recognizer = child(Fate("", 0, tmp_path), Patience(call_s=0.5, times=1.0, start_s=30))
+    texts(recognizer)
+    (process,) = processes(tmp_path)
+    os.kill(process, signal.SIGSTOP)
+    with pytest.raises(WorkerLost, match="did not answer in time"):
+        recognizer.recognize(speech(20), "en")
+    assert texts(recognizer)
+    recognizer.close()
+
+
+def test_a_process_that_died_between_calls_costs_no_call(tmp_path: Path) -> None:
+    recognizer = child(Fate("", 0, tmp_path))
+    texts(recognizer)
+    (process,) = processes(tmp_path)
+    os.kill(process, signal.SIGKILL)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    assert texts(recognizer)
+    recognizer.close()
+
+
+def cannot_be_made(say: Callable[[str], None]) -> ScriptedRecognizer:
+    raise RecognizerError("no model")
+
+
+def dies_in_the_making(folder: Path, say: Callable[[str], None]) -> ScriptedRecognizer:
+    """Only the first process lives until it is made, and then only until it is asked."""
+    if (folder / "first").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    (folder / "first").touch()
+    return doomed(SCRIPT, Fate("dies", 9, folder), say)
+
+
+def test_a_recognizer_that_cannot_be_made_says_why() -> None:
     with pytest.raises(RecognizerError, match="no model"):
-        ChildProcessStream(partial(broken, "no model"))  # type: ignore[arg-type]
+        ChildProcessRecognizer(cannot_be_made, print)
 
 
-def test_a_dead_child_is_an_error_and_not_a_hang() -> None:
-    stream = ChildProcessStream(CountingStream)
-    os.kill(int(stream.flush()[0].committed[0].text), signal.SIGKILL)
-    with pytest.raises(RecognizerError, match="died"):
-        for _ in range(2):
-            stream.push(chunk(7))
-    stream.close()
+def test_a_process_that_cannot_be_replaced_is_told(tmp_path: Path) -> None:
+    recognizer = ChildProcessRecognizer(partial(dies_in_the_making, tmp_path), lambda line: None)
+    with pytest.raises(WorkerLost):
+        texts(recognizer)
+    with pytest.raises(RecognizerError, match="script cannot be started again") as caught:
+        texts(recognizer)
+    assert not isinstance(caught.value, WorkerLost)
+    recognizer.close()
+
+
+def test_a_process_that_dies_at_the_first_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / "first").touch()
+    with pytest.raises(RecognizerError, match="has died while it started"):
+        ChildProcessRecognizer(partial(dies_in_the_making, tmp_path), print)
+
+
+def test_closing_ends_a_call_that_hangs(tmp_path: Path) -> None:
+    recognizer = child(Fate("hangs", 1, tmp_path), Patience(unmeasured_s=60))
+    errors: list[Exception] = []
+
+    def call() -> None:
+        try:
+            texts(recognizer)
+        except RecognizerError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    while not processes(tmp_path):
+        time.sleep(0.01)
+    recognizer.close()
+    thread.join(10)
+    assert not thread.is_alive() and len(errors) == 1
+
+
+def test_signals_to_the_group_leave_the_process_at_work(tmp_path: Path) -> None:
+    """Also while it starts: the parent alone decides."""
+    script = f"""
+import os, signal, sys
+from functools import partial
+from pathlib import Path
+from {doomed.__module__} import Fate, doomed
+from {__name__} import speech
+from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer
+
+if __name__ == "__main__":
+    heard = []
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda number, frame: heard.append(number))
+    def say(line):
+        os.killpg(0, signal.SIGINT)
+    os.killpg(0, signal.SIGTERM)
+    make = partial(doomed, {SCRIPT!r}, Fate("", 0, Path({str(tmp_path)!r})))
+    recognizer = ChildProcessRecognizer(make, say)
+    for number in signal.SIGINT, signal.SIGTERM:
+        os.killpg(0, number)
+    print(*[word.text for word in recognizer.recognize(speech(), "en")], len(heard))
+    recognizer.close()
+"""
+    done = run_script(script)
+    assert (done.stdout, done.stderr, done.returncode) == ("zero one two three 4\n", "", 0)
+
+
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_the_process_ends_when_its_parent_does(tmp_path: Path, end: str) -> None:
+    script = f"""
+import os, signal
+from functools import partial
+from pathlib import Path
+from {doomed.__module__} import Fate, doomed
+from {__name__} import speech
+from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer
+
+if __name__ == "__main__":
+    make = partial(doomed, {SCRIPT!r}, Fate("", 0, Path({str(tmp_path)!r})))
+    recognizer = ChildProcessRecognizer(make, lambda line: None)
+    recognizer.recognize(speech(), "en")
+    {end}
+"""
+    done = run_script(script)  # its pipes are the child's as well: it returns when both are gone
+    assert done.stderr == ""
+    (process,) = processes(tmp_path)
+    assert not is_there(process)
+
+
+def run_script(script: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=Path(__file__).parents[3],
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )

@@ -9,10 +9,9 @@ import pytest
 from ctranslate2 import get_cuda_device_count
 
 from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
-from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
-from surtitle.pipeline.events import AudioChunk, Utterance, Word
+from surtitle.pipeline.events import Utterance, Word
 from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recognizers.whisper import WhisperRecognizer, words_from_segments
 
@@ -133,7 +132,7 @@ def test_terms_are_given_as_hotwords(english_whisper_folder: Path, monkeypatch: 
     assert set(prompts) == {"Ada, Analytical Engine"}
 
 
-def test_a_stream_decodes_drafts_once_and_the_end_with_care(
+def test_a_draft_is_decoded_once_and_the_end_with_care(
     english_whisper_folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     recognizer = WhisperRecognizer(
@@ -147,26 +146,10 @@ def test_a_stream_decodes_drafts_once_and_the_end_with_care(
         return transcribe(samples, **kwargs)
 
     monkeypatch.setattr(recognizer._model, "transcribe", listen)
-    stream = recognizer.open_stream("en", ("Analytical Engine", "Ada"))
-    audio = np.concatenate([chunk.samples for chunk in read_audio(HARBOR)])[: 4 * SAMPLE_RATE_HZ]
-    hypotheses = [
-        hypothesis
-        for start in range(0, audio.size, SAMPLE_RATE_HZ)
-        for hypothesis in stream.push(AudioChunk(start, audio[start : start + SAMPLE_RATE_HZ]))
-    ]
-    hypotheses += stream.flush()
-    stream.close()
-    assert [call["temperature"] for call in calls] == [(0.0,)] * 2 + [(0.0, 0.2, 0.4)]
+    for is_draft in True, False:
+        recognizer.recognize(utterance(1), "en", ("Analytical Engine", "Ada"), is_draft=is_draft)
+    assert [call["temperature"] for call in calls] == [(0.0,), (0.0, 0.2, 0.4)]
     assert {call["hotwords"] for call in calls} == {"Analytical Engine, Ada, Byron"}
-    assert hypotheses[-1].is_end
-    starts_ms = [word.start_ms for h in hypotheses for word in h.committed]
-    assert starts_ms and starts_ms == sorted(starts_ms)
-    assert 0 <= starts_ms[0] and starts_ms[-1] < 4000
-
-
-def test_a_stream_of_an_unknown_language_is_refused(english: WhisperRecognizer):
-    with pytest.raises(RecognizerError, match="does not understand 'de'"):
-        english.open_stream("de", ())
 
 
 def test_damaged_weights_are_reported(english_whisper_folder: Path, tmp_path: Path):

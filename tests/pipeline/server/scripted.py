@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,12 +18,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 from surtitle.pipeline.config import ServerConfig
-from surtitle.pipeline.errors import RecognizerError
-from surtitle.pipeline.events import AudioChunk, Hypothesis, Word
 from surtitle.pipeline.server.app import CaptionServer, open_server
 from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators import Translator
 from surtitle.pipeline.translators.echo import EchoTranslator
+
+from ..scripted_recognizer import Ears, ScriptedRecognizer, scripted_pool
 
 WORD_MS = 300
 WORDS = "the harbor opens at six and the ferries leave soon".split()
@@ -42,53 +41,6 @@ START = {
 Message = dict[str, Any]
 
 
-class ScriptedRecognizer:
-    """Every 300 ms of audio is a word. It starts when it may, and listens while `gate` is set."""
-
-    name = "script"
-    languages = frozenset({"en"})
-    is_written = False
-    uses_terms = False
-
-    def __init__(self) -> None:
-        self.may_start, self.gate = threading.Event(), threading.Event()
-        self.may_start.set()
-        self.gate.set()
-        self.is_broken = False
-        self.error: Exception = RecognizerError("the recognizer has died")
-
-    def open_stream(self, language: str, terms: tuple[str, ...]) -> ScriptedStream:
-        assert self.may_start.wait(10), "the test has let it start"
-        return ScriptedStream(self)
-
-
-class ScriptedStream:
-    def __init__(self, recognizer: ScriptedRecognizer) -> None:
-        self._recognizer = recognizer
-        self._heard_samples = self._said = 0
-
-    def push(self, chunk: AudioChunk) -> list[Hypothesis]:
-        assert self._recognizer.gate.wait(10), "the test has opened the gate"
-        if self._recognizer.is_broken:
-            raise self._recognizer.error
-        self._heard_samples += chunk.samples.size
-        return [self._hypothesis(is_end=False)]
-
-    def flush(self) -> list[Hypothesis]:
-        return [self._hypothesis(is_end=True)]
-
-    def close(self) -> None: ...
-
-    def _hypothesis(self, *, is_end: bool) -> Hypothesis:
-        heard_ms = self._heard_samples // 16
-        end = max(self._said, min(round(heard_ms / WORD_MS), len(WORDS)))
-        words = tuple(
-            Word(WORDS[n], n * WORD_MS, (n + 1) * WORD_MS, 1.0) for n in range(self._said, end)
-        )
-        self._said = end
-        return Hypothesis(words, (), heard_ms, is_end)
-
-
 @dataclass
 class Served:
     """A server that runs, and how to reach it."""
@@ -96,6 +48,7 @@ class Served:
     server: CaptionServer
     rooms: Any
     recognizer: ScriptedRecognizer
+    ears: Ears
     port: int
 
     @property
@@ -199,18 +152,19 @@ def _pages(folder: Path) -> Path:
 async def _serve(
     scenario: Scenario, config: ServerConfig, store: Store, pages: Path, translator: Translator
 ) -> None:
-    recognizer = ScriptedRecognizer()
+    recognizer, ears = ScriptedRecognizer(WORDS), Ears(WORD_MS)
+    pool = scripted_pool(recognizer, ears)
     listening = socket.create_server(("127.0.0.1", config.port))
     # Small buffers: what a slow viewer does not read must come to wait in the server.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     port = listening.getsockname()[1]
-    async with open_server(config, recognizer, translator, store, pages) as server:  # type: ignore[arg-type]
+    async with open_server(config, pool, translator, store, pages) as server:
         serving = asyncio.create_task(server.serve([listening]))
         try:
-            await scenario(Served(server, server.rooms, recognizer, port))
+            await scenario(Served(server, server.rooms, recognizer, ears, port))
         finally:
-            recognizer.may_start.set()
-            recognizer.gate.set()
+            for event in ears.may_start, ears.may_hear, recognizer.gate:
+                event.set()
             server.should_exit = True
             await serving
 

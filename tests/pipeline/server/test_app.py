@@ -18,7 +18,8 @@ from surtitle.pipeline.server.app import PAGES, listen, open_server
 from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 
-from .scripted import ScriptedRecognizer, Served, read, read_until, serve, speak
+from ..scripted_recognizer import ScriptedRecognizer, scripted_pool
+from .scripted import Served, read, read_until, serve, speak
 
 FINAL = "The harbor opens at six and the ferries leave soon."
 
@@ -94,8 +95,8 @@ def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     )
 
     async def scenario(store: Store) -> None:
-        recognizer = ScriptedRecognizer()
-        async with open_server(config, recognizer, EchoTranslator(), store):  # type: ignore[arg-type]
+        pool = scripted_pool(ScriptedRecognizer(""))
+        async with open_server(config, pool, EchoTranslator(), store):
             raise AssertionError("it cannot serve")
 
     with (

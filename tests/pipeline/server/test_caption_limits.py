@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.config import LiveConfig, Tokens
+from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Caption
 
 from .scripted import RATE_HZ, START, Served, ask, finals, read, read_until, refused, serve, speak
@@ -99,14 +100,14 @@ def test_a_message_that_is_too_long_ends_the_connection(tmp_path: Path) -> None:
 
 def test_audio_too_far_ahead_ends_the_connection_and_not_the_session(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
-        served.recognizer.gate.clear()
+        served.ears.may_hear.clear()
         publisher, started = await served.publish()
         await publisher.send(bytes(2 * RATE_HZ))
         await publisher.send(bytes(2 * RATE_HZ))
         code, message = await refused(publisher)
         assert code == "too_fast"
         assert "2.0 s ahead of what has been recognized, 1.5 s are allowed" in message
-        served.recognizer.gate.set()
+        served.ears.may_hear.set()
         publisher = await served.connect("/v1/publish")
         resume = {"type": "start", "version": 1, "resume": started["resume"]}
         assert (await ask(publisher, resume))["received_samples"] == RATE_HZ
@@ -141,12 +142,12 @@ def test_there_are_only_so_many_sessions_and_viewers(tmp_path: Path) -> None:
 
 def test_a_recognizer_that_fails_ends_its_session_only(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
-        served.recognizer.is_broken = True
+        served.recognizer.error = RecognizerError("the recognizer has died")
         publisher, _ = await served.publish()
-        await speak(publisher, 1)
+        await speak(publisher)
         error = (await read_until(publisher, "error"))[-1]
         assert error["code"] == "internal" and "the recognizer has died" in error["message"]
-        served.recognizer.is_broken = False
+        served.recognizer.error = None
         publisher, _ = await served.publish()
         await speak(publisher)
         await publisher.send('{"type": "stop"}')

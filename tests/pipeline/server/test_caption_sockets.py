@@ -59,14 +59,14 @@ def test_speech_becomes_captions_for_publisher_and_viewer(tmp_path: Path) -> Non
 
 def test_what_is_sent_before_the_recognizer_listens_is_captioned(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
-        served.recognizer.may_start.clear()
+        served.ears.may_start.clear()
         publisher = await served.connect("/v1/publish")
         await publisher.send(json.dumps(START))
         await speak(publisher)
         await publisher.send('{"type": "stop"}')
         with pytest.raises(TimeoutError):  # nobody is told to speak yet
             await asyncio.wait_for(publisher.recv(), 0.2)
-        served.recognizer.may_start.set()
+        served.ears.may_start.set()
         messages = await read_until(publisher, "stopped")
         assert "started" in [m["type"] for m in messages]
         assert finals(messages) == {"en": FINAL, "es": TRANSLATION}
@@ -76,7 +76,7 @@ def test_what_is_sent_before_the_recognizer_listens_is_captioned(tmp_path: Path)
 
 def test_a_publisher_that_leaves_before_it_started_leaves_the_room_free(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
-        served.recognizer.may_start.clear()
+        served.ears.may_start.clear()
         async with served.view() as viewer:
             await read(viewer)
             publisher = await served.connect("/v1/publish")
@@ -86,7 +86,7 @@ def test_a_publisher_that_leaves_before_it_started_leaves_the_room_free(tmp_path
             # Until the server has noticed, of which uvicorn tells nobody.
             while len(served.server.server_state.connections) > 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            served.recognizer.may_start.set()
+            served.ears.may_start.set()
             assert not (await read_until(viewer, "snapshot"))[-1]["is_live"]
             _, answer = await served.publish()
             assert answer["type"] == "started"
@@ -94,14 +94,9 @@ def test_a_publisher_that_leaves_before_it_started_leaves_the_room_free(tmp_path
     serve(scenario, tmp_path)
 
 
-def test_a_recognizer_that_does_not_start_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise RecognizerError("its process has died")
-
+def test_a_session_that_cannot_listen_is_told(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
-        monkeypatch.setattr(served.recognizer, "open_stream", fail)
+        served.ears.error = RecognizerError("its process has died")
         _, answer = await served.publish()
         assert (answer["type"], answer["code"]) == ("error", "internal")
         assert "has died" in answer["message"]
@@ -141,7 +136,7 @@ def test_a_status_comes_each_second(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         publisher, _ = await served.publish()
         async with served.view() as viewer, served.view() as other:
             await read(other)
-            await speak(publisher, 4)
+            await speak(publisher, 5)
             while (status := (await read_until(viewer, "status"))[-1])["heard_ms"] < 1100:
                 pass
             fields = {"lag_ms", "queued", "dropped_drafts", "viewers", "heard_ms", "term_hits"}

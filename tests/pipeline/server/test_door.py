@@ -56,6 +56,7 @@ def test_above_the_cap_one_is_refused_at_once_and_sessions_go_on(
             await speak(publisher)
             await publisher.send('{"type": "stop"}')
             assert (await read_until(viewer, "snapshot"))[-2]["is_final"]
+            await read_until(publisher, "stopped")
             for streams in idle:
                 streams[1].close()
 

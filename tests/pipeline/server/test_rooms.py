@@ -21,7 +21,8 @@ from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 from surtitle.pipeline.translators.queue import TranslationQueue
 
-from .scripted import RATE_HZ, WORD_PCM, ScriptedRecognizer
+from ..scripted_recognizer import Ears, ScriptedRecognizer, scripted_pool
+from .scripted import RATE_HZ, WORD_MS, WORD_PCM, WORDS
 
 CONFIG = LiveConfig("en", ("es",))
 
@@ -31,10 +32,11 @@ def run(scenario: Callable[[Rooms], Awaitable[None]], tmp_path: Path, **changes:
         translations = TranslationQueue(EchoTranslator())
         config = replace(ServerConfig(), **changes)
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-            recognizer: Any = ScriptedRecognizer()
-            rooms = Rooms(config, recognizer, translations, store, Metrics(), tasks)
+            pool = scripted_pool(ScriptedRecognizer(WORDS), Ears(WORD_MS))
+            rooms = Rooms(config, pool, translations, store, Metrics(), tasks)
             await scenario(rooms)
             await rooms.aclose()
+            await pool.aclose()
 
     with closing(Store(tmp_path / "sessions.sqlite")) as store:
         asyncio.run(within(store))
@@ -73,8 +75,8 @@ def test_a_reader_gets_captions_and_the_end(tmp_path: Path) -> None:
             while published := await outbox.take():
                 events.append(published.event)
         *captions, last = events
-        texts = [event.text for event in captions if isinstance(event, Caption)]
-        assert texts[-2:] == ["The harbor opens at.", "[es] the harbor opens at"]
+        finals = [e.text for e in captions if isinstance(e, Caption) and e.is_final]
+        assert finals == ["The harbor opens at.", "[es] the harbor opens at"]
         assert last == Ended(live.id)
         assert outbox.close_code == 1000
 

@@ -22,6 +22,7 @@ from websockets.exceptions import InvalidStatus
 
 from surtitle.pipeline.client import Server, watch
 from surtitle.pipeline.config import Tokens
+from surtitle.pipeline.errors import RecognizerError
 
 from .scripted import WORD_MS, WORDS, Served, read, read_until, serve
 
@@ -185,7 +186,8 @@ def refusal(
     errors: list[Any] = []
 
     async def scenario(served: Served) -> None:
-        served.recognizer.is_broken = is_broken
+        if is_broken:
+            served.recognizer.error = RecognizerError("the recognizer has died")
         async with connect(f"{served.ws_url}{path}") as socket:
             await socket.send(pcm)
             errors.append(await read(socket))
@@ -197,7 +199,7 @@ def refusal(
 
 
 def test_a_recognizer_that_dies_is_told(tmp_path: Path) -> None:
-    error, close_code = refusal(tmp_path, bytes(3200), is_broken=True)
+    error, close_code = refusal(tmp_path, bytes(32_000), is_broken=True)
     assert error["variant"] == "internal" and "has died" in error["description"]
     assert close_code == 1011
 

@@ -1,0 +1,47 @@
+"""The recognizers of whoever listens live: each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from ..config import RecognizerConfig
+from .child_process import ChildProcessRecognizer, Say
+from .choice import open_recognizer
+from .pool import RecognizerPool
+
+MOST_PROCESSES = 4  # each holds the weights
+
+
+def open_pool(config: RecognizerConfig, source: str | None, say: Say) -> RecognizerPool:
+    """Open the recognizer of `config` as open_recognizer does, in so many processes as suit.
+
+    Processes, since a native library may crash, hang, or hold Python's lock while it computes, and
+    a GPU's driver too. Raises RecognizerError.
+    """
+    make = partial(open_recognizer, config, source)
+    workers = [ChildProcessRecognizer(make, say)]
+    count = process_count(workers[0].cpu_threads, _core_count())
+    try:
+        while len(workers) < count:
+            workers.append(ChildProcessRecognizer(make, lambda line: None))
+    except BaseException:
+        for worker in workers:
+            worker.close()
+        raise
+    say(f"It runs in {f'{count} processes' if count > 1 else 'a process'} of its own")
+    return RecognizerPool(workers)
+
+
+def process_count(cpu_threads: int, cores: int) -> int:
+    """How many recognizers fit: on a GPU one, on a processor half of it, for translations."""
+    if not cpu_threads:
+        return 1
+    return max(1, min(MOST_PROCESSES, cores // (2 * cpu_threads)))
+
+
+def _core_count() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,241 @@
+"""The recognizers of a process, and whose turn it is: finals first, then drafts as time allows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from ..audio.pcm import SAMPLE_RATE_HZ
+from ..config import VadConfig
+from ..errors import RecognizerError
+from ..events import Utterance, Word
+from . import Recognizer, Superseded, WorkerLost
+from .cost import Cost
+from .redecoding import RedecodingListener
+from .vad import Vad
+
+TRIES = 2  # an utterance that has cost so many workers is given up
+DRAFT_SHARE = 0.6  # of the workers' time: the rest is for finals, which come when they come
+
+log = logging.getLogger(__name__)
+
+
+class DraftBudget:
+    """How often drafts may be made, so that all together take at most a share of the workers.
+
+    A draft that has taken a second is followed by a time in which none begins, so long that the
+    share is kept. Pure: the time comes in.
+    """
+
+    def __init__(self, share: float, workers: int) -> None:
+        self._rate = share * workers  # seconds of drafts in a second
+        self._free_s = 0.0  # from then on a draft may begin
+
+    def spend(self, began_s: float, work_s: float) -> None:
+        self._free_s = max(self._free_s, began_s) + work_s / self._rate
+
+    def wait_s(self, now_s: float) -> float:
+        return max(0.0, self._free_s - now_s)
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A request that waits or is at work."""
+
+    make_utterance: Callable[[], Utterance]
+    language: str
+    terms: tuple[str, ...]
+    owner: Hashable
+    is_draft: bool
+    tries: int
+    words: asyncio.Future[list[Word]]
+
+
+class _Done(NamedTuple):
+    words: list[Word]
+    sound_s: float
+    began_s: float
+    work_s: float
+
+
+class RecognizerPool:
+    """Workers that are alike, each at one utterance at a time, in a thread of its own.
+
+    1. Finals go first, in the order in which they came.
+    2. A draft is given its turn when no final waits and the budget allows it; its utterance is made
+       only then, so that it is the newest. Drafts keep their places: those of all sources take
+       turns.
+    3. A worker that is lost (WorkerLost) replaces itself, and the utterance is heard again.
+
+    Whoever asks waits for the answer before asking again, so that no more waits than there are
+    sources. Cancelling who waits gives up the place; a worker at work is not interrupted.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[Recognizer],
+        *,
+        make_vad: Callable[[VadConfig], Vad] = Vad,
+        draft_share: float = DRAFT_SHARE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The pool closes the workers. `make_vad` says what hears where somebody speaks, `clock`
+        what the time is, in seconds."""
+        if not workers:
+            raise ValueError("a pool needs at least one recognizer")
+        self._workers = tuple(workers)
+        self._make_vad = make_vad
+        self._clock = clock
+        self._idle = list(workers)
+        self._threads = ThreadPoolExecutor(len(workers), thread_name_prefix="recognizer")
+        self._finals: deque[_Place] = deque()
+        self._drafts: deque[_Place] = deque()
+        self._budget = DraftBudget(draft_share, len(workers))
+        self._cost = Cost()
+        self._later: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    @property
+    def name(self) -> str:
+        return self._workers[0].name
+
+    @property
+    def languages(self) -> frozenset[str]:
+        return self._workers[0].languages
+
+    @property
+    def is_written(self) -> bool:
+        return self._workers[0].is_written
+
+    @property
+    def uses_terms(self) -> bool:
+        return self._workers[0].uses_terms
+
+    @property
+    def cost(self) -> float | None:
+        """Seconds of work of one worker per second of sound, of late; None before the first."""
+        return self._cost.per_second
+
+    def open_listener(self, language: str, terms: tuple[str, ...]) -> RedecodingListener:
+        """Begin to listen to a source; `terms` are names and expressions to expect.
+
+        Raises RecognizerError for a language that the recognizer does not know.
+        """
+        if language not in self.languages:
+            raise RecognizerError(f"{self.name} does not understand {language!r}")
+        make_vad = partial(self._make_vad, self._workers[0].live_vad)
+        return RedecodingListener(self, language, terms, make_vad)
+
+    async def recognize(
+        self,
+        make_utterance: Callable[[], Utterance],
+        language: str,
+        terms: tuple[str, ...] = (),
+        *,
+        owner: Hashable,
+        is_draft: bool = False,
+        tries: int = TRIES,
+    ) -> list[Word]:
+        """Wait for a turn, then recognize what `make_utterance` returns, called in a thread.
+
+        Raises what the recognizer raises; WorkerLost when `tries` workers were lost over it; for a
+        draft also Superseded.
+        """
+        if self._is_closed:
+            raise RecognizerError("the recognizer is closed")
+        words = asyncio.get_running_loop().create_future()
+        place = _Place(make_utterance, language, terms, owner, is_draft, tries, words)
+        (self._drafts if is_draft else self._finals).append(place)
+        self._grant()
+        return await words
+
+    def withdraw(self, owner: Hashable) -> None:
+        """Let the owner's draft that waits for its turn fail with Superseded."""
+        for place in self._drafts:
+            if place.owner == owner and not place.words.done():
+                place.words.set_exception(Superseded())
+
+    async def aclose(self) -> None:
+        """End the workers; who waits gets RecognizerError."""
+        self._is_closed = True
+        if self._later is not None:
+            self._later.cancel()
+        for place in (*self._finals, *self._drafts):
+            if not place.words.done():
+                place.words.set_exception(RecognizerError("the recognizer is closed"))
+        for worker in self._workers:
+            await asyncio.to_thread(worker.close)
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def _grant(self) -> None:
+        """Give idle workers to those whose turn it is."""
+        loop = asyncio.get_running_loop()
+        while self._idle and not self._is_closed and (place := self._next(loop)) is not None:
+            worker = self._idle.pop()
+            work = self._threads.submit(self._work, worker, place)
+            work.add_done_callback(
+                lambda work, worker=worker, place=place: loop.call_soon_threadsafe(
+                    self._finish, worker, place, work
+                )
+            )
+
+    def _next(self, loop: asyncio.AbstractEventLoop) -> _Place | None:
+        for places in self._finals, self._drafts:
+            while places and places[0].words.done():  # cancelled or withdrawn
+                places.popleft()
+        if self._finals:
+            return self._finals.popleft()
+        if not self._drafts:
+            return None
+        wait_s = self._budget.wait_s(self._clock())
+        if not wait_s:
+            return self._drafts.popleft()
+        if self._later is not None:
+            self._later.cancel()
+        self._later = loop.call_later(wait_s, self._grant)
+        return None
+
+    def _finish(self, worker: Recognizer, place: _Place, work: Future[_Done]) -> None:
+        self._idle.append(worker)
+        error = work.exception()
+        if isinstance(error, StopIteration):  # a future refuses it
+            error = RuntimeError(repr(error))
+        if error is None:
+            done = work.result()
+            if done.sound_s:
+                self._cost.add(done.sound_s, done.work_s)
+            if place.is_draft:
+                self._budget.spend(done.began_s, done.work_s)
+        if not place.words.done():
+            if error is None:
+                place.words.set_result(work.result().words)
+            else:
+                place.words.set_exception(error)
+        self._grant()
+
+    def _work(self, worker: Recognizer, place: _Place) -> _Done:
+        """Recognize in a worker's thread, again where a worker was lost over it."""
+        utterance = place.make_utterance()
+        sound_s = utterance.samples.size / SAMPLE_RATE_HZ
+        for tries_left in reversed(range(place.tries)):
+            began_s = self._clock()
+            if not utterance.samples.size:
+                return _Done([], 0.0, began_s, 0.0)
+            try:
+                words = worker.recognize(
+                    utterance, place.language, place.terms, is_draft=place.is_draft
+                )
+            except WorkerLost as error:
+                if not tries_left:
+                    raise
+                log.warning("%s; %.1f s of speech are recognized again", error, sound_s)
+                continue
+            return _Done(words, sound_s, began_s, self._clock() - began_s)
+        raise AssertionError("at least one try is made")
