@@ -1,5 +1,6 @@
 """The wheel, in an environment of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,14 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_wheel_installs_and_runs(tmp_path: Path) -> None:
+    # Where somebody tests a checkout by PYTHONPATH, it must not stand in for what is installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
     def run(*command: object, cwd: Path | None = None) -> str:
         parts = [str(part) for part in command]
-        return subprocess.run(parts, check=True, text=True, capture_output=True, cwd=cwd).stdout
+        return subprocess.run(
+            parts, check=True, text=True, capture_output=True, cwd=cwd, env=environment
+        ).stdout
 
     # With the setuptools of this environment: one of its own would have to be downloaded.
     run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, ROOT)
@@ -36,7 +42,7 @@ def test_wheel_installs_and_runs(tmp_path: Path) -> None:
         "model/embedded/verifier/model.safetensors",
         "model/embedded_many/model.safetensors",
         "model/embedded_many/verifier/model.safetensors",
-        "model/lexicon.en-de.tsv",
+        "model/lexicons/lexicon.en-de.tsv",
         "pipeline/py.typed",
     ):
         assert (Path(site) / "surtitle" / kept).exists()
