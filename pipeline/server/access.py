@@ -35,15 +35,11 @@ class Access:
         return frozenset(("view",)) if views else frozenset()
 
     def knows(self, headers: Mapping[str, str], scope_type: str) -> bool:
-        """Whether a connection counts as one of ours: wherever a client may put a token, there is
-        a right one. Without tokens WebSockets count, as their number has bounds of its own."""
+        """Whether a connection counts as one of ours: it shows a token. Without tokens WebSockets
+        count, as their number has bounds of its own."""
         if self._tokens is None:
             return scope_type == "websocket"
-        shown = [headers.get("authorization", "").partition(" ")[2].strip()]
-        for name in headers.get("sec-websocket-protocol", "").split(","):
-            shown += [name.strip().removeprefix(prefix) for prefix in ("", *_PREFIXES)]
-        ours = self._tokens.publish.encode(), self._tokens.view.encode()
-        return any([compare_digest(token.encode(), each) for token in shown for each in ours])
+        return bool(self.rights(headers))
 
     def allows_host(self, headers: Mapping[str, str]) -> bool:
         """Whether the request means this server.
@@ -67,13 +63,17 @@ class Access:
 
 
 def _token(headers: Mapping[str, str]) -> str:
-    """The token that a request names: a program in a header, a browser as a subprotocol."""
+    """The token that a request shows: of a header, or in a browser of one of the subprotocols."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() in ("bearer", "token"):
         return token.strip()
-    for name in headers.get("sec-websocket-protocol", "").split(","):
-        if name.strip().startswith(TOKEN_PREFIX):
-            return name.strip().removeprefix(TOKEN_PREFIX)
+    offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
+    if offered[:1] == ["token"] and len(offered) > 1:
+        return offered[1]  # as Deepgram's clients do
+    for name in offered:
+        for prefix in _PREFIXES:
+            if name.startswith(prefix):
+                return name.removeprefix(prefix)
     return ""
 
 

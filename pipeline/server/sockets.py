@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ..config import ServerConfig
 from ..errors import RefusedError
 from ..protocols import Dialect
-from ..protocols.captions import SUBPROTOCOL, TOKEN_PREFIX, PublishDialect, ViewDialect
+from ..protocols.captions import SUBPROTOCOL, PublishDialect, ViewDialect
 from ..protocols.captions_parsing import parse_room
 from ..protocols.deepgram import ListenDialect, parse_query
 from ..protocols.openai_realtime import TranslationDialect
@@ -26,7 +26,6 @@ from .metrics import Metrics
 from .rooms import Rooms
 
 EXPIRES_S = 24 * 3600  # a field that OpenAI's clients require; our sessions do not expire
-_KEY_PREFIXES = (TOKEN_PREFIX, "openai-insecure-api-key.")  # what browsers put before a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ class Sockets:
         """Raises RefusedError, ValueError."""
         if endpoint.is_ours and agreed is None:
             raise RefusedError("bad_request", f"name the subprotocol {SUBPROTOCOL}")
-        if endpoint.right not in self._access.rights({"authorization": f"Bearer {_key(socket)}"}):
+        if endpoint.right not in self._access.rights(socket.headers):
             raise RefusedError("unauthorized", f"a token is needed that allows to {endpoint.right}")
         return endpoint.open_dialect(socket.query_params)
 
@@ -127,18 +126,3 @@ async def _refuse(
     else:
         status = 401 if code == "unauthorized" else 400
         await socket.send_denial_response(PlainTextResponse(f"{error}\n", status))
-
-
-def _key(socket: WebSocket) -> str:
-    """The token, or what stands for it: a header's, or in a browser one of the subprotocols."""
-    scheme, _, key = socket.headers.get("authorization", "").partition(" ")
-    if scheme.lower() in ("bearer", "token"):
-        return key.strip()
-    offered: list[str] = socket.scope["subprotocols"]
-    if offered[:1] == ["token"] and len(offered) > 1:
-        return offered[1]  # as Deepgram's clients do
-    for name in offered:
-        for prefix in _KEY_PREFIXES:
-            if name.startswith(prefix):
-                return name.removeprefix(prefix)
-    return ""

@@ -18,7 +18,15 @@ def subprotocol(token: str) -> dict[str, str]:
     return {"sec-websocket-protocol": f"surtitle.v1, bearer.{token}"}
 
 
-@pytest.mark.parametrize("name", [bearer, subprotocol])
+def deepgram(token: str) -> dict[str, str]:
+    return {"sec-websocket-protocol": f"token, {token}"}
+
+
+def openai(token: str) -> dict[str, str]:
+    return {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{token}"}
+
+
+@pytest.mark.parametrize("name", [bearer, subprotocol, deepgram, openai])
 def test_a_token_gives_its_rights(name: type[dict[str, str]]) -> None:
     assert CLOSED.rights(name(TOKENS.publish)) == {"publish", "view"}
     assert CLOSED.rights(name(TOKENS.view)) == {"view"}
@@ -32,6 +40,14 @@ def test_a_token_gives_its_rights(name: type[dict[str, str]]) -> None:
 )  # fmt: skip
 def test_what_is_no_token_gives_none(headers: dict[str, str]) -> None:
     assert CLOSED.rights(headers) == frozenset()
+
+
+def test_who_shows_a_token_is_known_and_without_tokens_who_opens_a_socket() -> None:
+    for scope_type in "http", "websocket":
+        assert CLOSED.knows(bearer(TOKENS.view), scope_type)
+        assert not CLOSED.knows(bearer("something-else-entirely"), scope_type)
+        assert not CLOSED.knows({}, scope_type)
+    assert OPEN.knows({}, "websocket") and not OPEN.knows({}, "http")
 
 
 def test_without_tokens_all_is_allowed() -> None:
