@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,7 +62,9 @@ class Store:
         A file that is damaged in parts is opened, and one line in the log says so.
         """
         self._path = path
-        self._kept: list[tuple[list[Change], Path | None]] = []  # what went to which file
+        self._kept = Counter[str]()  # finals that went to a file instead, by session
+        self._files: list[Path | None] = []  # the files; None is standard error
+        self._failure: Exception | None = None  # why they did
         self._has_told_unreadable = False
         connection = open_store_file(path)
         take_in(path, connection)
@@ -75,7 +77,7 @@ class Store:
     @property
     def unstored(self) -> int:
         """How many finals the store does not have and should have by now."""
-        return self._writer.unstored + sum(_finals(changes).total() for changes, _ in self._kept)
+        return self._writer.unstored + self._kept.total()
 
     def begin(self, session_id: str, room: str, config: LiveConfig) -> None:
         self._writer.put(Begin(session_id, room, config.source, config.targets, _now()))
@@ -115,11 +117,10 @@ class Store:
         self._reading.interrupt()
         self._readers.shutdown()
         self._reading.close()
-        failure = self._writer.failure
         if left := self._writer.close():
             self._keep(left)
         if self._kept:
-            raise StoreError(self._loss(self._writer.failure or failure))
+            raise StoreError(self._loss())
 
     async def _attempt(self, change: Change | None) -> bool:
         """Whether the next attempt to write succeeds within STORE_WAIT_S."""
@@ -138,21 +139,20 @@ class Store:
             return False
 
     def _keep(self, changes: list[Change]) -> None:
-        self._kept.append((changes, keep(self._path, changes, datetime.now(UTC))))
+        self._failure = self._writer.failure or self._failure
+        self._files.append(keep(self._path, changes, datetime.now(UTC)))
+        for change in changes:
+            self._kept[change.session] += isinstance(change, Final)
 
-    def _loss(self, failure: Exception | None) -> str:
-        changes = [change for kept, _ in self._kept for change in kept]
-        counts = _finals(changes)
+    def _loss(self) -> str:
         sessions = ", ".join(
-            f"{session} ({counts[session]} {'final' if counts[session] == 1 else 'finals'})"
-            for session in dict.fromkeys(change.session for change in changes)
+            f"{session} ({count} {'final' if count == 1 else 'finals'})"
+            for session, count in self._kept.items()
         )
-        files = dict.fromkeys(file for _, file in self._kept)
-        places = " and ".join(
-            "lines printed above" if file is None else str(file) for file in files
-        )
+        files = dict.fromkeys(self._files)
+        places = " and ".join(str(file or "lines printed above") for file in files)
         return (
-            f"{self._path} cannot be written: {failure or 'the disk does not answer'}; it lacks "
+            f"{self._path} cannot be written: {self._failure or 'the disk does not answer'}; it lacks "
             f"{sessions}, which you find in {places}"
             + ("" if None in files else ": the next start with this store takes them in")
         )
@@ -205,10 +205,6 @@ def _caption(
         is_source=bool(is_source),
         words=parse_words(json.loads(words)) if words else (),
     )
-
-
-def _finals(changes: Sequence[Change]) -> Counter[str]:
-    return Counter(change.session for change in changes if isinstance(change, Final))
 
 
 def _resolve(told: asyncio.Future[bool], is_stored: bool) -> None:

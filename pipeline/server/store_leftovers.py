@@ -52,6 +52,8 @@ def take_in(store: Path, connection: sqlite3.Connection) -> None:
             write_changes(connection, changes)
             if not unread:
                 path.rename(path.with_name(f"{path.name}.stored"))
+        except FileNotFoundError:  # another server of the same store was quicker
+            continue
         except (OSError, sqlite3.Error) as error:
             log.error("%s cannot be taken into the store: %s", path, error)
             continue

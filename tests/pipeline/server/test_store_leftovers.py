@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -71,6 +72,15 @@ def test_what_cannot_be_taken_in_waits_for_the_next_start(
     take_in(path, connection)
     assert kept is not None and kept.exists()
     assert "cannot be taken into the store" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own")
+def test_what_another_server_takes_at_the_same_time_is_no_error(
+    path: Path, connection: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.with_name(f"{path.name}.unstored-20261124-101500.jsonl").symlink_to("gone")
+    take_in(path, connection)
+    assert caplog.records == []
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(
