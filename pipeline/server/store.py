@@ -152,8 +152,8 @@ class Store:
         files = dict.fromkeys(self._files)
         places = " and ".join(str(file or "lines printed above") for file in files)
         return (
-            f"{self._path} cannot be written: {self._failure or 'the disk does not answer'}; it lacks "
-            f"{sessions}, which you find in {places}"
+            f"{self._path} cannot be written: {self._failure or 'the disk does not answer'}; "
+            f"it lacks {sessions}, which you find in {places}"
             + ("" if None in files else ": the next start with this store takes them in")
         )
 
