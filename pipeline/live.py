@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 from .captions.track import CaptionTrack, SourceTrack
 from .config import LiveConfig, SegmenterConfig
-from .events import Caption, Hypothesis, Samples, SourceSegment, Status, Word
+from .events import Caption, Hypothesis, SourceSegment, Status, Word
 from .recognizers.pool import RecognizerPool
 from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 class Session:
     """From audio of one speaker to captions of the source and of every target language.
 
-    `publish` hears the captions, on the event loop. Whoever pushes bounds `ahead_ms`.
+    `publish` hears the captions, on the event loop. Audio goes to `listener`: whoever pushes there
+    bounds its `ahead_ms`, and lets `run` return with its `end`.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Session:
     ) -> None:
         """Raises RecognizerError or TranslatorError for a language that is not known."""
         terms = tuple(term.source for term in config.terms)
-        self._listener = recognizer.open_listener(config.source, terms)
+        self.listener = recognizer.open_listener(config.source, terms)
         for target in config.targets:
             translations.check(config.source, target)
         self._session_id = session_id
@@ -56,29 +57,12 @@ class Session:
         self._begun = asyncio.Event()
         self._dropped_drafts = 0
 
-    def push(self, samples: Samples) -> None:
-        """Take the next audio, 16 kHz mono float32 [N]."""
-        self._listener.push(samples)
-
-    def flush(self) -> None:
-        """End the open segment as if a pause followed what has been pushed."""
-        self._listener.flush()
-
-    def stop(self) -> None:
-        """Let `run` return when everything that has been pushed is captioned."""
-        self._listener.end()
-
-    @property
-    def ahead_ms(self) -> int:
-        """Audio that waits as it was received; what waits to be recognized is bounded by itself."""
-        return self._listener.ahead_ms
-
     def status(self) -> Status:
         oldest_ms = self._translations.oldest_heard_ms(self._session_id)
-        heard_ms = self._listener.heard_ms
+        heard_ms = self.listener.heard_ms
         captioned_ms = heard_ms if oldest_ms is None else min(oldest_ms, heard_ms)
         return Status(
-            lag_ms=max(0, self._listener.received_ms - captioned_ms),
+            lag_ms=max(0, self.listener.received_ms - captioned_ms),
             queued=self._translations.queued(self._session_id),
             dropped_drafts=self._dropped_drafts,
             heard_ms=heard_ms,
@@ -90,7 +74,7 @@ class Session:
         await self._begun.wait()
 
     async def run(self) -> None:
-        """Listen until `stop`; the session's one task, from which those of its translations come.
+        """Listen to the end; the session's one task, from which those of its translations come.
 
         Raises RecognizerError, or whatever else has ended the session.
         """
@@ -102,10 +86,10 @@ class Session:
 
     async def _hear_all(self) -> None:
         try:
-            await self._listener.begin()
+            await self.listener.begin()
         finally:
             self._begun.set()
-        async with aclosing(self._listener.hypotheses()) as hypotheses:
+        async with aclosing(self.listener.hypotheses()) as hypotheses:
             async for hypothesis in hypotheses:
                 self._hear(hypothesis)
 
@@ -144,7 +128,7 @@ class Session:
         """One task for each language; a newer revision may take its place in the queue."""
         for track in self._tracks:
             if track.wants(segment):
-                self._tasks.create_task(self._caption(track, segment, self._listener.heard_ms))
+                self._tasks.create_task(self._caption(track, segment, self.listener.heard_ms))
 
     async def _caption(self, track: CaptionTrack, segment: SourceSegment, heard_ms: int) -> None:
         """Translate a revision and show it. Whatever goes wrong with it concerns no other."""

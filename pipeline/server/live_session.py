@@ -43,6 +43,7 @@ class LiveSession:
         self.received_samples = 0  # at the publisher's rate
         self.session = session
         self.untranslated_drafts = 0  # as far as they were counted
+        self._listener = session.listener
         self._captions = captions
         self._server = server
         self._resampler = Resampler(sample_rate_hz)
@@ -57,7 +58,7 @@ class LiveSession:
         if self._is_stopped:
             return
         sample_count = len(pcm) // SAMPLE_BYTES
-        ahead_ms = self.session.ahead_ms + 1000 * sample_count // self.sample_rate_hz
+        ahead_ms = self._listener.ahead_ms + 1000 * sample_count // self.sample_rate_hz
         if ahead_ms > self._server.max_ahead_ms:
             raise RefusedError(
                 "too_fast",
@@ -65,11 +66,11 @@ class LiveSession:
                 f"{self._server.max_ahead_ms / 1000:g} s are allowed; send it as it is spoken",
             )
         self.received_samples += sample_count
-        self.session.push(self._resampler.push(pcm))
+        self._listener.push(self._resampler.push(pcm))
 
     def flush(self) -> None:
         """End the segment that is open."""
-        self.session.flush()
+        self._listener.flush()
 
     def stop(self) -> None:
         """Let the session end when all that was pushed is captioned."""
@@ -77,8 +78,8 @@ class LiveSession:
             return
         self._is_stopped = True
         try:
-            self.session.push(self._resampler.flush())
-            self.session.stop()
+            self._listener.push(self._resampler.flush())
+            self._listener.end()
         except Exception as error:
             self.fail(error)
 

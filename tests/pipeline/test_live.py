@@ -39,17 +39,17 @@ def run(
         session = Session("s", config, pool, queue, captions.append)
         running = asyncio.create_task(session.run())
         for count in range(1, 1 + min(words, len(script.split()))):
-            session.push(np.zeros(16 * WORD_MS, np.float32))
+            session.listener.push(np.zeros(16 * WORD_MS, np.float32))
             pushed_ms = count * WORD_MS
             while pushed_ms - session.status().heard_ms >= DRAFT_STEP_MS + WINDOW_MS:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)  # it is heard in threads
-        session.stop()
+        session.listener.end()
         await running
         await pool.aclose()
         return session
 
     session = asyncio.run(listen())
-    assert session.ahead_ms == 0
+    assert session.listener.ahead_ms == 0
     assert session.status().queued == 0
     return captions
 
@@ -165,8 +165,8 @@ class Hall:
         config = LiveConfig("en", ("es", "de"))
         session = Session(session_id, config, self.pool, queue, self.publish)
         for _ in range(4):
-            session.push(np.zeros(16 * WORD_MS, np.float32))
-        session.stop()
+            session.listener.push(np.zeros(16 * WORD_MS, np.float32))
+        session.listener.end()
         return asyncio.create_task(session.run())
 
 

@@ -208,7 +208,7 @@ def test_whatever_fails_in_a_session_ends_it_alone(
             case "status":
                 monkeypatch.setattr(live.session, "status", fail)
             case _:
-                monkeypatch.setattr(live.session, "flush", fail)
+                monkeypatch.setattr(live._listener, "flush", fail)
         await speak(publisher)
         await publisher.send('{"type": "flush"}')
         await ends_alone(served, publisher, other)
