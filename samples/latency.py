@@ -25,7 +25,7 @@ import numpy as np
 from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_s16
 from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.captions.budget import common_prefix, units
-from surtitle.pipeline.client import Message, Server, parse_caption, publish
+from surtitle.pipeline.client.connection import Message, Server, parse_caption, publish
 from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.events import Caption, Samples, Word
 from surtitle.pipeline.recognizers.choice import open_recognizer

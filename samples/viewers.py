@@ -26,7 +26,7 @@ from urllib.request import urlopen
 import numpy as np
 from websockets.asyncio.client import ClientConnection
 
-from surtitle.pipeline.client import Message, Server, publish
+from surtitle.pipeline.client.connection import Message, Server, publish
 from surtitle.pipeline.commands.publish import LOCAL, read_paced, start_message
 from surtitle.pipeline.config import LiveConfig
 

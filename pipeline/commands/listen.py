@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ..client import Server, watch
+from ..client.connection import Server, watch
 from .terminal import TerminalView, run_until_stopped
 
 

@@ -13,10 +13,11 @@ from rich.console import Console
 
 from ..audio.microphone import Microphone, list_devices
 from ..audio.pcm import to_ms, to_s16
-from ..client import Message, Server
+from ..client.connection import Message, Server
+from ..client.publishing import publish
+from ..client.real_time import start_message
 from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig
 from ..errors import DeviceError
-from ..publishing import publish
 from ..recognizers.hosted import open_pool
 from ..recognizers.pool import RecognizerPool
 from ..server.app import CaptionServer, listen, open_server
@@ -25,7 +26,6 @@ from ..server.store import Store, default_store
 from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
 from .options import add_recognizer_options, add_terms_option, add_translator_options
-from .publish import start_message
 from .stopping import Stop
 from .terminal import TerminalView, run_until_stopped
 

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ..captions.order import CaptionOrder
-from ..client import parse_caption
+from ..client.connection import parse_caption
 from ..events import Caption
 from .stopping import Stop, run_until_wanted
 

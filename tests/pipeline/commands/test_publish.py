@@ -9,7 +9,7 @@ import pytest
 from surtitle.pipeline.audio.pcm import to_s16
 from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.commands.publish import open_pieces, paced, start_message
+from surtitle.pipeline.client.real_time import open_pieces, paced, start_message
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.text.glossary import read_terms
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from surtitle.pipeline import client
-from surtitle.pipeline.client import Server, watch
-from surtitle.pipeline.publishing import publish
+from surtitle.pipeline.client import connection as client
+from surtitle.pipeline.client.connection import Server, watch
+from surtitle.pipeline.client.publishing import publish
 
 from .scripted import START, WORD_PCM, WORDS, Served, serve
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
-from surtitle.pipeline.client import Message, Server, watch
+from surtitle.pipeline.client.connection import Message, Server, watch
+from surtitle.pipeline.client.publishing import publish
 from surtitle.pipeline.errors import RemoteError
-from surtitle.pipeline.publishing import publish
 
 from .scripted import START, WORD_PCM, WORDS, Served, serve
 

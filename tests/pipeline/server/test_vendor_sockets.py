@@ -20,7 +20,7 @@ from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from surtitle.pipeline.client import Server, watch
+from surtitle.pipeline.client.connection import Server, watch
 from surtitle.pipeline.config import Tokens
 from surtitle.pipeline.errors import RecognizerError
 

@@ -19,8 +19,8 @@ from websockets.exceptions import (
 )
 from websockets.typing import Subprotocol
 
-from .errors import RemoteError
-from .events import Caption
+from ..errors import RemoteError
+from ..events import Caption
 
 SUBPROTOCOL = Subprotocol("surtitle.v1")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 16.0

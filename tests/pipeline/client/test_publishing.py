@@ -13,10 +13,13 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline import client, publishing
-from surtitle.pipeline.client import Server
+from surtitle.pipeline.client import connection as client
+from surtitle.pipeline.client import publishing
+from surtitle.pipeline.client.connection import Server
+from surtitle.pipeline.client.kept_audio import KeptAudio
+from surtitle.pipeline.client.progress import Progress
+from surtitle.pipeline.client.publishing import publish
 from surtitle.pipeline.errors import MediaError, RemoteError
-from surtitle.pipeline.publishing import KeptAudio, Progress, publish
 
 Script = Callable[[ServerConnection], Awaitable[None]]
 Message = dict[str, Any]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from .client import (
+from ..errors import RemoteError, SurtitleError
+from .connection import (
     PASSING,
     SILENCE_S,
     ConnectionLost,
@@ -21,10 +21,9 @@ from .client import (
     ServerError,
     Waits,
     messages,
-    parse_caption,
 )
-from .errors import RemoteError, SurtitleError
-from .events import Caption
+from .kept_audio import SAMPLE_BYTES, KeptAudio
+from .progress import Progress
 
 RESUME_WITHIN_S = 30.0  # so long the server keeps a session for its publisher
 AWAY_S = 600.0  # so long we come back to a server that hears nothing
@@ -33,11 +32,7 @@ SEND_S = 10.0  # for a piece of sound to leave
 LAST_CAPTIONS_S = 60.0  # with nothing new, after the end of the sound
 KEPT_S = 60  # of sound that was sent
 MOST_AHEAD_S = 25  # of what the server has heard; it refuses to be 30 s behind
-UNSEEN_MS = 5000  # words that were heard are seen as a draft by then
 CUT_OFF_MS = 2000  # what a status, once a second, may not have told of the end
-REMEMBERED_SEGMENTS = 64
-SAMPLE_BYTES = 2
-SILENCE_BYTES = 32_000  # in a piece, even
 
 
 async def publish(
@@ -256,109 +251,6 @@ class _Pieces:
         except SurtitleError as error:
             self.failure = error
             return b""
-
-
-class KeptAudio:
-    """The newest sound that was sent, up to `sample_count`: what a lost connection may not have
-    delivered is in it. Samples count from the start of the session."""
-
-    def __init__(self, sample_count: int) -> None:
-        self._most_bytes = sample_count * SAMPLE_BYTES
-        self._pieces: deque[bytes] = deque()
-        self._bytes = 0
-        self._start_byte = 0
-
-    @property
-    def start_sample(self) -> int:
-        return self._start_byte // SAMPLE_BYTES
-
-    @property
-    def end_sample(self) -> int:
-        return (self._start_byte + self._bytes) // SAMPLE_BYTES
-
-    def add(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._bytes += len(piece)
-        while self._bytes > self._most_bytes:
-            self._drop_first()
-
-    def since(self, sample: int) -> list[bytes]:
-        """The pieces from there on, with silence for what is no longer there: times stay right."""
-        before = sample * SAMPLE_BYTES - self._start_byte
-        pieces = [bytes(min(SILENCE_BYTES, -at)) for at in range(before, 0, SILENCE_BYTES)]
-        for piece in self._pieces:
-            if before < len(piece):
-                pieces.append(piece[max(0, before) :])
-            before -= len(piece)
-        return pieces
-
-    def restart(self, sample: int) -> int:
-        """What follows `sample` is the beginning of another session; return how many samples of it
-        are no longer there."""
-        lost = max(0, self.start_sample - sample)
-        pieces = self.since(sample + lost)
-        self._pieces, self._bytes, self._start_byte = deque(pieces), sum(map(len, pieces)), 0
-        return lost
-
-    def _drop_first(self) -> None:
-        dropped = len(self._pieces.popleft())
-        self._bytes -= dropped
-        self._start_byte += dropped
-
-
-class Progress:
-    """How far a session has come, as its messages tell (pure)."""
-
-    def __init__(self, languages: Collection[str]) -> None:
-        self.heard_ms = 0
-        self._languages = frozenset(languages)
-        self._segments: dict[int, dict[str, Caption]] = {}  # the newest, each by language
-
-    def push(self, message: Message) -> bool:
-        """Take a message; return whether it tells something new. Raises RemoteError for a caption
-        that is none."""
-        if message["type"] == "status":
-            heard_ms = message.get("heard_ms")
-            if type(heard_ms) is int and heard_ms > self.heard_ms:
-                self.heard_ms = heard_ms
-                return True
-        return message["type"] == "caption" and self._take(parse_caption(message))
-
-    @property
-    def has_open_segments(self) -> bool:
-        return any(map(self._is_open, self._segments.values()))
-
-    @property
-    def captioned_ms(self) -> int:
-        """Up to here all that was said has its final captions in all languages.
-
-        What was heard since the last word, and has no draft after UNSEEN_MS, is silence.
-        """
-        starts = [
-            min(caption.start_ms for caption in captions.values())
-            for captions in self._segments.values()
-            if self._is_open(captions)
-        ]
-        if starts:
-            return min(starts)
-        ends = [one.end_ms for captions in self._segments.values() for one in captions.values()]
-        return max(0, self.heard_ms - UNSEEN_MS, *ends)
-
-    def _is_open(self, captions: dict[str, Caption]) -> bool:
-        finals = {language for language, caption in captions.items() if caption.is_final}
-        return not self._languages <= finals
-
-    def _take(self, caption: Caption) -> bool:
-        captions = self._segments.setdefault(caption.segment_id, {})
-        older = captions.get(caption.language)
-        if older is not None and (
-            older.is_final or (caption.revision <= older.revision and not caption.is_final)
-        ):
-            return False
-        captions[caption.language] = caption
-        if len(self._segments) > REMEMBERED_SEGMENTS:
-            del self._segments[min(self._segments)]
-        return True
 
 
 async def _started(socket: ClientConnection, fields: Message) -> Message:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from surtitle.pipeline import client
-from surtitle.pipeline.client import Server, parse_caption, watch
+from surtitle.pipeline.client import connection as client
+from surtitle.pipeline.client.connection import Server, parse_caption, watch
 from surtitle.pipeline.errors import RemoteError
 from surtitle.pipeline.events import Caption
 
