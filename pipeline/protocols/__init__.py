@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ..config import LiveConfig
 from ..events import SessionEvent
 
-MAX_FAULTS = 10  # wrong messages that a vendor's client may send before it is let go
+MAX_FAULTS = 10  # wrong messages in a row, of which the last lets a vendor's client go
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +175,13 @@ def decode_json(message: str) -> Any:
 
 
 class Faults:
-    """How often a client was wrong, where a wrong message does not end the connection at once."""
+    """How often in a row a client was wrong, where that does not end the connection at once."""
 
     def __init__(self) -> None:
+        self._count = 0
+
+    def forget(self) -> None:
+        """A message was understood."""
         self._count = 0
 
     def answer(self, message: str) -> Reply | Refuse:

@@ -112,7 +112,7 @@ class ListenDialect:
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
         """Understand a message. What cannot be decoded is the last; other wrong ones are answered
-        with an error, and the session goes on, up to MAX_FAULTS of them."""
+        with an error, and the session goes on, up to MAX_FAULTS of them in a row."""
         if isinstance(message, bytes):
             return self._audio(message)
         try:
@@ -120,19 +120,20 @@ class ListenDialect:
         except ValueError as error:
             return [Refuse(self._schema_error(str(error), message))]
         fields = cast("dict[str, object]", control) if isinstance(control, dict) else {}
+        answers: list[ClientEvent] = []
         match name := fields.get("type"):
             case "KeepAlive":
-                return []
+                pass
             case "Finalize":
                 self._finalize_wanted = True
-                return [Flush()]
+                answers = [Flush()]
             case "CloseStream":
-                return [Stop()]
-            case str():
-                why = f"a message of type {shown(name)} is not known"
+                answers = [Stop()]
             case _:
-                why = "a text message must be a JSON object with a type"
-        return [self._faults.answer(self._schema_error(why, message))]
+                why = f"a text message must have a type that is known here, got {shown(name)}"
+                return [self._faults.answer(self._schema_error(why, message))]
+        self._faults.forget()
+        return answers
 
     def encode(self, published: Published) -> list[str]:
         match published.event:
@@ -155,6 +156,7 @@ class ListenDialect:
         if len(pcm) % 2:
             why = f"{len(pcm)} bytes are no whole 16-bit samples"
             return [Refuse(self._schema_error(why, ""))]
+        self._faults.forget()
         self._sha256.update(pcm)
         self._sample_count += len(pcm) // 2
         start, self._start = self._start, None

@@ -75,21 +75,12 @@ class TranslationDialect:
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
         """Understand a message. What cannot be decoded is the last; other wrong ones are answered
-        with an error, and the session goes on, up to MAX_FAULTS of them."""
+        with an error, and the session goes on, up to MAX_FAULTS of them in a row."""
         event_id: object = None
         try:
             event = _parse(message)
             event_id = event.get("event_id")
-            match event.get("type"):
-                case "session.update":
-                    self._update(_object(event.get("session"), "session"))
-                    return [Reply(self._event("session.updated", session=self._session()))]
-                case "session.input_audio_buffer.append":
-                    return self._append(event.get("audio"))
-                case "session.close":
-                    return [Stop()]
-                case other:
-                    raise _Invalid("type", f"an event of type {shown(other)} is not known here")
+            answers = self._answers(event)
         except _Invalid as invalid:
             error = {
                 "type": "invalid_request_error",
@@ -100,6 +91,8 @@ class TranslationDialect:
             }
             answer = self._event("error", error=error)
             return [Refuse(answer) if invalid.is_last else self._faults.answer(answer)]
+        self._faults.forget()
+        return answers
 
     def encode(self, published: Published) -> list[str]:
         """What happens adds to the transcripts, or ends them.
@@ -134,6 +127,19 @@ class TranslationDialect:
         name = f"session.{'input' if is_source else 'output'}_transcript.delta"
         elapsed_ms = self._transcripts[language].elapsed_ms
         return [self._event(name, delta=delta, elapsed_ms=elapsed_ms)]
+
+    def _answers(self, event: dict[str, Any]) -> list[ClientEvent]:
+        """Raises _Invalid."""
+        match event.get("type"):
+            case "session.update":
+                self._update(_object(event.get("session"), "session"))
+                return [Reply(self._event("session.updated", session=self._session()))]
+            case "session.input_audio_buffer.append":
+                return self._append(event.get("audio"))
+            case "session.close":
+                return [Stop()]
+            case other:
+                raise _Invalid("type", f"an event of type {shown(other)} is not known here")
 
     def _update(self, session: dict[str, Any]) -> None:
         audio = _object(session.get("audio", {}), "session.audio")

@@ -244,3 +244,12 @@ def test_what_cannot_be_decoded_is_the_last(message: Any) -> None:
     (event,) = listen().receive(message)
     assert isinstance(event, Refuse)
     assert ListenV1Error.model_validate_json(event.message).variant == "SchemaError"
+
+
+def test_who_is_wrong_now_and_then_is_not_let_go() -> None:
+    dialect = listen()
+    for fine in 5 * [b"\0\0", '{"type": "KeepAlive"}']:
+        for _ in range(MAX_FAULTS - 1):
+            (event,) = dialect.receive('{"type": "X"}')
+            assert isinstance(event, Reply)
+        dialect.receive(fine)

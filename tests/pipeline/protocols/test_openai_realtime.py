@@ -207,6 +207,13 @@ def test_who_is_wrong_too_often_is_let_go(dialect: TranslationDialect) -> None:
     assert refusal(dialect, {"type": "response.create", "event_id": "mine"}).event_id == "mine"
 
 
+def test_who_is_wrong_now_and_then_is_not(dialect: TranslationDialect) -> None:
+    for _ in range(MAX_FAULTS):
+        for _ in range(MAX_FAULTS - 1):
+            reply(dialect, {"type": "response.create"})
+        reply(dialect, SPANISH)
+
+
 def test_an_update_that_is_wrong_changes_nothing(dialect: TranslationDialect) -> None:
     audio = {"output": {"language": "es"}, "input": {"transcription": 3}}
     reply(dialect, {"type": "session.update", "session": {"audio": audio}})
