@@ -12,8 +12,8 @@ from .clauses import OPENING_QUOTES, SENTENCE_MARKS, WEAK_MARKS
 from .languages import LanguageRules
 
 _SPACES = re.compile(r"[^\S\u00a0\u202f]+")  # not the no-break ones: "10 000", "Quoi ?"
-_CLOSING = SENTENCE_MARKS | WEAK_MARKS | frozenset(";:；：%”’»›)]}」』）】》ー々")
-_OPENING = frozenset(OPENING_QUOTES) | frozenset("เแโใไ")
+CLOSING = SENTENCE_MARKS | WEAK_MARKS | frozenset(";:；：%”’»›)]}」』）】》ー々")
+OPENING = frozenset(OPENING_QUOTES) | frozenset("เแโใไ")
 _LAST_LATIN = "\u024f"
 _JOINER = "\u200d"
 
@@ -34,7 +34,7 @@ class Token:
 def tokenize(text: str, rules: LanguageRules) -> list[Token]:
     tokens: list[Token] = []
     for word in _SPACES.split(text):
-        parts = [word] if rules.has_spaces else _clusters(word, keep_latin=True)
+        parts = [word] if rules.has_spaces else clusters(word, keep_latin=True)
         tokens += (Token(part, "" if at else " ") for at, part in enumerate(parts) if part)
     return _fitted(tokens, rules)
 
@@ -74,7 +74,7 @@ def _glued(tokens: Iterable[Token]) -> list[Token]:
     """Closing marks stick to what precedes them, opening ones to what follows."""
     glued: list[Token] = []
     for token in tokens:
-        if glued and (_CLOSING.issuperset(token.text) or _OPENING.issuperset(glued[-1].text)):
+        if glued and (CLOSING.issuperset(token.text) or OPENING.issuperset(glued[-1].text)):
             before = glued.pop()
             text = before.text + token.space + token.text
             token = Token(text, before.space, before.start_ms, token.end_ms)
@@ -88,7 +88,7 @@ def _chopped(token: Token, rules: LanguageRules) -> Iterator[Token]:
         yield token
         return
     pieces = [""]
-    for cluster in _clusters(token.text, keep_latin=False):
+    for cluster in clusters(token.text, keep_latin=False):
         if pieces[-1] and count_chars(pieces[-1] + cluster, rules) > rules.line_chars:
             pieces.append("")
         pieces[-1] += cluster
@@ -101,20 +101,20 @@ def _chopped(token: Token, rules: LanguageRules) -> Iterator[Token]:
         at += len(piece)
 
 
-def _clusters(text: str, *, keep_latin: bool) -> list[str]:
+def clusters(text: str, *, keep_latin: bool) -> list[str]:
     """Characters with the marks that combine with them; `keep_latin` keeps Latin words whole."""
-    clusters: list[str] = []
+    found: list[str] = []
     for char in text:
-        before = clusters[-1][-1] if clusters else ""
+        before = found[-1][-1] if found else ""
         if before and (
             before == _JOINER
             or unicodedata.category(char) in ("Mn", "Mc", "Me", "Cf", "Sk")
             or (keep_latin and _are_latin(before, char))
         ):
-            clusters[-1] += char
+            found[-1] += char
         else:
-            clusters.append(char)
-    return clusters
+            found.append(char)
+    return found
 
 
 def _are_latin(before: str, after: str) -> bool:

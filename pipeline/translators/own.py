@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from threading import Thread
 
 import torch
 
+from ...model.engine.canvas import MAX_CANVAS, canvas_tokens
 from ...model.engine.engine import EngineLimits
 from ...model.errors import CheckpointError
 from ...model.installed import SHIPPED, find_model, model_folders, models_for
@@ -20,10 +21,9 @@ from ...model.network.tokenizer import TranslationTokenizer
 from ...model.network.weights import load_model
 from ...model.translation import Answer, Request, Translations
 from ...model.verifier.loading import load_reader, load_verifier
-from ..config import SegmenterConfig
 from ..errors import TranslatorError
-from ..events import TranslationRequest, Word
-from ..text.segmenter import Segmenter
+from ..events import TranslationRequest
+from ..text.pieces import fitting_pieces, joined
 
 # Longer text is cut at sentences and clauses, and translated piece by piece: the embedded model
 # was trained on single sentences.
@@ -164,7 +164,8 @@ class _Model:
         try:
             if self._translations is None:
                 self._translations = self._begin()
-            text.pieces = [self._translations.add(piece) for piece in _pieces(text.request)]
+            pieces = _pieces(text.request, self._fits)
+            text.pieces = [self._translations.add(_plain(piece)) for piece in pieces]
         except Exception as error:
             text.fail(error)
             return
@@ -191,7 +192,8 @@ class _Model:
                 continue
             text.found[piece] = answer.text
             if len(text.found) == len(text.pieces):
-                text.answer.set_result(" ".join(text.found[n] for n in text.pieces))
+                found = [text.found[n] for n in text.pieces]
+                text.answer.set_result(joined(found, text.request.target))
 
     def give_up(self, error: Exception) -> None:
         """All that is at work ends with this error."""
@@ -202,6 +204,11 @@ class _Model:
     def _ended(self) -> Sequence[tuple[int, Answer | Exception]]:
         assert self._translations is not None, "texts are at work in it"
         return self._translations.step()
+
+    def _fits(self, request: TranslationRequest) -> bool:
+        """Whether there is room for the translation of a text on the largest canvas."""
+        prompt = self._tokenizer.prompt(request.text, request.source, request.target)
+        return canvas_tokens(len(prompt)) < MAX_CANVAS
 
     def _begin(self) -> Translations:
         """Without any text. Seeded: the same text gets the same translation on the next run."""
@@ -215,17 +222,23 @@ class _Model:
         )
 
 
-def _pieces(request: TranslationRequest) -> list[Request]:
-    """The sentences of a text, long ones cut as long speech is; a live segment is one already, and
-    so is what must hold an expression."""
-    if request.key is not None or request.required:
-        return [_plain(request)]
-    words = [Word(text, 0, 0, 1.0) for text in request.text.split()]
-    limits = SegmenterConfig(max_words=MAX_WORDS)
-    segmenter = Segmenter(limits, request.source, is_written=True)
-    segments = [*segmenter.push(words), *segmenter.flush()]
-    parts = [replace(request, text=segment.text) for segment in segments]
-    return [_plain(part) for part in parts]
+def _pieces(
+    request: TranslationRequest, fits: Callable[[TranslationRequest], bool]
+) -> list[TranslationRequest]:
+    """The sentences of a text, long ones cut; a live segment is one already, and what must hold an
+    expression is not cut where it fits: nobody knows which part of it should.
+
+    Of a text that fits no canvas nothing is lost: it is cut until its pieces do.
+    """
+    if (request.key is not None or request.required) and fits(request):
+        return [request] if request.text.strip() else []
+    # There is a draft of the whole only. What must be said is said in the first piece.
+    plain = TranslationRequest("", request.source, request.target)
+    texts = fitting_pieces(
+        request.text, request.source, lambda text: fits(replace(plain, text=text)), MAX_WORDS
+    )
+    parts = [replace(plain, text=text.strip()) for text in texts if text.strip()]
+    return [replace(part, required=request.required) for part in parts[:1]] + parts[1:]
 
 
 def _plain(request: TranslationRequest) -> Request:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from surtitle.model.engine.canvas import MAX_CANVAS, canvas_tokens
 from surtitle.model.installed import EMBEDDED
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
@@ -53,7 +54,7 @@ def test_long_text_is_translated_to_its_end(translator: OwnTranslator) -> None:
     assert answer.count("perro") == 60
 
 
-@pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
+@pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 300, "<eos><pad>", "\x00\x07"])
 def test_hostile_text_does_no_harm(translator: OwnTranslator, text: str) -> None:
     (answer,) = translate(translator, [TranslationRequest(text, "en", "es")])
     assert isinstance(answer, str)
@@ -138,6 +139,49 @@ ERRORS: dict[str, Exception] = {
     "poison 3": AssertionError(),
 }
 LONG = "The children are reading in the garden, and the old dog sleeps under the table. " * 3
+
+
+class Copying(own.Translations):
+    """Answers what it was asked, and knows all of it."""
+
+    asked: list[own.Request]
+
+    def add(self, request: own.Request) -> int:
+        self.asked.append(request)
+        return len(self.asked)
+
+    def step(self) -> list[tuple[int, own.Answer]]:
+        return [(n, own.Answer(each.text, 1)) for n, each in enumerate(self.asked, start=1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "港は六時に開き、船はすぐに出ます。" * 60,
+        "x" * 3000,
+        "สวัสดีครับ" * 200,
+        "日本 " * 300,
+        "é" * 700,
+    ],
+    ids=["Japanese", "one word", "Thai", "words", "letters"],
+)
+@pytest.mark.parametrize("options", [{}, {"required": ("puerto",)}, {"key": 1}], ids=str)
+def test_nothing_of_a_long_text_is_lost(
+    text: str, options: dict[str, Any], translator: OwnTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[own.Request] = []
+    monkeypatch.setattr(Copying, "asked", asked, raising=False)
+    monkeypatch.setattr(own, "Translations", Copying)
+    (model,) = translator._models
+    model.give_up(ValueError())  # so that it begins anew
+    (answer,) = translate(translator, [TranslationRequest(text, "en", "es", **options)])
+    model.give_up(ValueError())
+    assert answer.replace(" ", "") == text.replace(" ", "")
+    sizes = [len(model._tokenizer.prompt(each.text, "en", "es")) for each in asked]
+    assert all(canvas_tokens(size) < MAX_CANVAS for size in sizes)
+    assert [each.required for each in asked if each.required] == (
+        [options["required"]] if "required" in options else []
+    )
 
 
 @pytest.fixture
