@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from itertools import islice
 from statistics import fmean
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..kernels import int8
 from ..kernels.canvas_step import FREE
-from .engine.canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens
+from .engine.canvas import CANVAS_STEP, MAX_CANVAS, canvas_tokens, source_tokens
 from .engine.engine import CanvasRequest, Engine, EngineLimits
 from .engine.step import StepOptions
 from .lexicons.stand_ins import Disguise, stand_ins
@@ -91,6 +91,7 @@ class _Found(NamedTuple):
 # What a request still asks of the verifier or of the engine, what it is told, and its answer.
 _Asked = Request | CanvasRequest | list[Reading]
 _Course = Generator[_Asked, _Found, Answer]
+_Ended = tuple[int, Answer | Exception]
 
 
 class _Waiting(NamedTuple):
@@ -103,7 +104,7 @@ class _Waiting(NamedTuple):
 class Translations:
     """Requests at work, each at its own pace; not thread-safe.
 
-    A text that needs more than the largest canvas is cut off there: callers cut long text before.
+    Callers cut long text before, into pieces that fit: nothing is cut off here.
     """
 
     def __init__(
@@ -140,39 +141,71 @@ class Translations:
     def is_idle(self) -> bool:
         return not self._writing and self._engine.is_idle
 
+    @property
+    def most_prompt_tokens(self) -> int:
+        """Of a text and what it is wrapped in, so that there is a canvas for its translation."""
+        limits = self._engine.limits
+        canvas = min(MAX_CANVAS, limits.canvas_tokens, limits.step_tokens)
+        longest = min(self._engine.longest_prompt, source_tokens(canvas))
+        return min(longest, limits.step_tokens - canvas)
+
+    def fits(self, request: Request) -> bool:
+        """Whether the text of a request is short enough to be added."""
+        return len(self._prompt_of(request)) <= self.most_prompt_tokens
+
     def add(self, request: Request) -> int:
-        """Begin with a request; its number is that of its answer."""
+        """Begin with a request; its number is that of its answer.
+
+        Raises ValueError for one whose text does not fit, and whatever else that one cannot be
+        begun for; all others go on.
+        """
+        self._prompt(request)
         self._numbers += 1
         course = self._course(request)
         self._ask(_Waiting(self._numbers, course), next(course))
         return self._numbers
 
-    def step(self) -> list[tuple[int, Answer]]:
+    def step(self) -> list[tuple[int, Answer | Exception]]:
         """One more token of all that the verifier writes, one denoising step of all canvases, and
-        what is to be read; the numbers and answers of the requests that end with it."""
-        answers = [self._tell(waiting, found) for waiting, found in self._write()]
-        for result in self._engine.step():
-            waiting = self._denoising.pop(result.ticket)
-            answers.append(self._tell(waiting, _Found([_Candidate(result.tokens)], result.steps)))
-        answers += [self._tell(waiting, found) for waiting, found in self._read()]
-        return [answer for answer in answers if answer is not None]
+        what is to be read; the numbers of the requests that end with it, with their answers or what
+        was raised. Nothing is raised here: a request that cannot go on ends alone, and a pass that
+        requests share ends them all; the others go on, and later ones begin anew."""
+        return [*self._written(), *self._denoised(), *self._read()]
 
     def translate(
         self, requests: Sequence[Request], progress: Callable[[int], None] = lambda done: None
     ) -> list[Answer]:
         """One answer per request; nothing else may be at work. `progress` hears how many are done.
 
-        Similar lengths go together, so that few steps are left with few rows.
+        Similar lengths go together, so that few steps are left with few rows. Raises the first
+        error, and forgets all requests.
         """
         order = sorted(range(len(requests)), key=lambda i: len(requests[i].text))
-        indices = {self.add(requests[i]): i for i in order}
         answers: dict[int, Answer] = {}
-        while len(answers) < len(requests):
-            ended = self.step()
-            answers |= {indices[number]: answer for number, answer in ended}
-            if ended:
-                progress(len(answers))
+        try:
+            indices = {self.add(requests[i]): i for i in order}
+            while len(answers) < len(requests):
+                ended = self.step()
+                for number, answer in ended:
+                    if isinstance(answer, Exception):
+                        raise answer
+                    answers[indices[number]] = answer
+                if ended:
+                    progress(len(answers))
+        except Exception:
+            self.clear()
+            raise
         return [answers[i] for i in range(len(requests))]
+
+    def clear(self) -> None:
+        """Forget all requests."""
+        while not self._engine.is_idle:
+            self._engine.clear()
+        while self._search and not self._search.is_idle:
+            self._search.clear()
+        self._writing.clear()
+        self._denoising.clear()
+        self._unread.clear()
 
     def _ask(self, waiting: _Waiting, asked: _Asked) -> None:
         if isinstance(asked, Request):
@@ -183,38 +216,67 @@ class Translations:
         else:
             self._denoising[self._engine.add(asked)] = waiting
 
-    def _tell(self, waiting: _Waiting, found: _Found) -> tuple[int, Answer] | None:
-        """The answer of a request, or None where it asks for more."""
-        try:
-            self._ask(waiting, waiting.course.send(found))
-        except StopIteration as end:
-            return waiting.number, end.value
-        return None
+    def _tell(self, told: Iterable[tuple[_Waiting, _Found]]) -> list[_Ended]:
+        """Those of the requests that ask for nothing more, or cannot go on."""
+        ended: list[_Ended] = []
+        for waiting, found in told:
+            try:
+                self._ask(waiting, waiting.course.send(found))
+            except StopIteration as end:
+                ended.append((waiting.number, end.value))
+            except Exception as error:
+                ended.append((waiting.number, error))
+        return ended
 
-    def _write(self) -> list[tuple[_Waiting, _Found]]:
+    def _written(self) -> list[_Ended]:
         """What the verifier has come to the end of with one more token."""
-        ended = self._search.step() if self._search else []
-        return [
+        if self._search is None:
+            return []
+        try:
+            written = self._search.step()
+        except Exception as error:
+            lost = [self._writing.pop(number) for number in self._search.clear()]
+            return [(waiting.number, error) for waiting in lost]
+        return self._tell(
             (
                 self._writing.pop(number),
                 _Found([_Candidate(*answer) for answer in answers[:VERIFIER_ANSWERS]]),
             )
-            for number, answers in ended
-        ]
+            for number, answers in written
+        )
+
+    def _denoised(self) -> list[_Ended]:
+        try:
+            results = self._engine.step()
+        except Exception as error:
+            lost = [self._denoising.pop(ticket) for ticket in self._engine.clear()]
+            return [(waiting.number, error) for waiting in lost]
+        return self._tell(
+            (
+                self._denoising.pop(result.ticket),
+                _Found([_Candidate(result.tokens)], result.steps),
+            )
+            for result in results
+        )
+
+    def _read(self) -> list[_Ended]:
+        """What is to be read since the last step, all of it together."""
+        asked, self._unread = self._unread, []
+        if not asked:
+            return []
+        try:
+            logs = iter(read([reading for _, readings in asked for reading in readings]))
+        except Exception as error:
+            return [(waiting.number, error) for waiting, _ in asked]
+        return self._tell(
+            (waiting, _Found(logs=list(islice(logs, len(readings))))) for waiting, readings in asked
+        )
 
     def _task(self, request: Request) -> Task:
         prompt, pinned = self._prompt(request), self._tokens(request.pinned)
         draft = self._tokens(request.draft)
         guess = draft[len(pinned) :] if draft[: len(pinned)] == pinned else []
         return Task(prompt, canvas_tokens(len(prompt)), pinned, guess)
-
-    def _read(self) -> list[tuple[_Waiting, _Found]]:
-        """What is to be read since the last step, all of it together."""
-        asked, self._unread = self._unread, []
-        logs = iter(read([reading for _, readings in asked for reading in readings]))
-        return [
-            (waiting, _Found(logs=list(islice(logs, len(readings))))) for waiting, readings in asked
-        ]
 
     def _course(self, request: Request) -> _Course:
         """The best candidate, and what is required put into it.
@@ -267,7 +329,9 @@ class Translations:
 
     def _disguise(self, request: Request) -> Disguise:
         found = stand_ins((request.source, request.target)) if self._sampler.stand_ins else None
-        return found.disguise(request.text) if found else Disguise(request.text)
+        disguise = found.disguise(request.text) if found else Disguise(request.text)
+        fits = self.fits(request._replace(text=disguise.text))
+        return disguise if fits else Disguise(request.text)
 
     def _best(
         self, request: Request, candidates: Mapping[str, _Candidate]
@@ -280,9 +344,8 @@ class Translations:
         if len(texts) == 1:
             return texts[0]
         source, target = request.source, request.target
-        text = self._fitting(request)
         forth = [
-            self._readers[0].reading(text, source, target, answer)
+            self._readers[0].reading(request.text, source, target, answer)
             for answer, candidate in candidates.items()
             if candidate.likelihood is None
         ]
@@ -314,14 +377,13 @@ class Translations:
         )
 
     def _prompt(self, request: Request) -> list[int]:
-        return self._tokenizer.prompt(self._fitting(request), request.source, request.target)
+        prompt, most = self._prompt_of(request), self.most_prompt_tokens
+        if len(prompt) > most:
+            raise ValueError(f"a text may have {most} tokens, as a prompt, got {len(prompt)}")
+        return prompt
 
-    def _fitting(self, request: Request) -> str:
-        """As much of the text as a prompt has room for."""
-        text, most = request.text, self._engine.limits.prompt_tokens
-        while (size := len(self._tokenizer.prompt(text, request.source, request.target))) > most:
-            text = text[: len(text) * most // (size + 1)]
-        return text
+    def _prompt_of(self, request: Request) -> list[int]:
+        return self._tokenizer.prompt(request.text, request.source, request.target)
 
     def _tokens(self, text: str) -> list[int]:
         """Of a text that goes on: without the end mark."""

@@ -103,6 +103,11 @@ class KVArena:
             self._give_back(older)
         self._kept[span.key] = span
 
+    def clear(self) -> None:
+        """Take all spans back, and forget what they hold."""
+        self._kept.clear()
+        self._free = [(0, self.tokens)]
+
     def _reusable(self, old: tuple[int, ...], new: tuple[int, ...]) -> int:
         """How many tokens both begin with; where a prompt's tokens see each other, all or none."""
         common = next(

@@ -119,17 +119,22 @@ class Engine:
     def is_idle(self) -> bool:
         return not self._rows and not self._waiting
 
+    @property
+    def longest_prompt(self) -> int:
+        """Tokens that a prompt may have."""
+        longest = min(self.limits.prompt_tokens, self.limits.arena_tokens)
+        if self.config.bidirectional_prompt:  # their mask knows no window
+            longest = min(longest, self.config.sliding_window)
+        return longest
+
     def add(self, request: CanvasRequest) -> int:
         """Queue a request; its ticket is that of its result.
 
         Raises ValueError for one that would never fit.
         """
         limits = self.limits
-        longest = min(limits.prompt_tokens, limits.arena_tokens)
-        if self.config.bidirectional_prompt:  # their mask knows no window
-            longest = min(longest, self.config.sliding_window)
         for what, unit, value, most in (
-            ("a prompt", "tokens", len(request.prompt), longest),
+            ("a prompt", "tokens", len(request.prompt), self.longest_prompt),
             ("a canvas", "tokens", request.size, limits.canvas_tokens),
             ("a step", "tokens", _step_tokens(request), limits.step_tokens),
         ):
@@ -139,9 +144,22 @@ class Engine:
         self._waiting.append((ticket, request))
         return ticket
 
+    def clear(self) -> list[int]:
+        """Forget the requests that have begun, after a step that raised: those that wait go on.
+        Returns the tickets of what is forgotten, or of all where nothing had begun."""
+        lost = [row.ticket for row in self._rows]
+        if not lost:
+            lost = [ticket for ticket, _ in self._waiting]
+            self._waiting.clear()
+        self._rows.clear()
+        self._arena.clear()
+        self._free = list(range(self.limits.rows))
+        return lost
+
     @torch.inference_mode()
     def step(self) -> list[CanvasResult]:
-        """One denoising step of every row; the results of those that have ended with it."""
+        """One denoising step of every row; the results of those that have ended with it. Where it
+        raises, `clear` is to be called before the next."""
         fresh = self._admit()
         if not self._rows:
             return []
@@ -170,11 +188,11 @@ class Engine:
             self._waiting.popleft()
             steps = request.steps or self.sampler.max_denoising_steps
             new.append(_Row(ticket, request, span, self._free.pop(), steps))
+            self._rows.append(new[-1])
             if span.reused < len(request.prompt):
                 fresh.append(new[-1])
         if new:
             self._begin(new)
-            self._rows += new
         return fresh
 
     def _begin(self, rows: Sequence[_Row]) -> None:

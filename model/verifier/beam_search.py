@@ -109,6 +109,7 @@ class BeamSearch:
         self._numbers = count()
         self._waiting: deque[tuple[int, Task]] = deque()
         self._searches: list[_Search] = []
+        self._reading: list[int] = []  # the numbers of tasks that begin in this step
         # Of the rows: the states [R, D] of their last tokens, and how many they have [R].
         self._last = self._lengths = torch.empty(0)
         self._cache: CausalCache | None = None
@@ -125,17 +126,23 @@ class BeamSearch:
         self._waiting.append((number, task))
         return number
 
-    def clear(self) -> None:
-        """Forget all tasks."""
-        self._waiting.clear()
+    def clear(self) -> list[int]:
+        """Forget the tasks that have begun, after a step that raised: those that wait go on.
+        Returns the numbers of what is forgotten, or of all where nothing had begun."""
+        lost = [*(search.number for search in self._searches), *self._reading]
+        if not lost:
+            lost = [number for number, _ in self._waiting]
+            self._waiting.clear()
         self._searches.clear()
+        self._reading.clear()
         self._cache = None
+        return lost
 
     @torch.inference_mode()
     def step(self) -> list[tuple[int, list[Decoded]]]:
         """One more token of every answer; the numbers of those that end with it, and for each at
         most as many answers as there are beams, the likeliest first; none where no end mark came
-        in time.
+        in time. Where it raises, `clear` is to be called before the next.
 
         1. Tasks begin while there is room: their prompts are read.
         2. The likeliest tokens after each beginning, and which beginnings to go on with.
@@ -167,6 +174,7 @@ class BeamSearch:
 
     def _join(self, entering: Sequence[tuple[int, Task]]) -> None:
         tasks = [task for _, task in entering]
+        self._reading += [number for number, _ in entering]
         begun, last, lengths, cache = _read(self._model, tasks)
         self._searches += [
             _Search(number, task, [beam], given, task.max_tokens)
@@ -174,6 +182,7 @@ class BeamSearch:
                 entering, begun, cast("list[int]", lengths.tolist()), strict=True
             )
         ]
+        self._reading.clear()
         if self._cache is None:
             self._last, self._lengths, self._cache = last, lengths, cache
             self._shared = cache.used

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from surtitle.kernels.canvas_step import FREE
-from surtitle.model.engine.canvas import canvas_tokens
 from surtitle.model.network.config import SamplerConfig
 from surtitle.model.network.denoiser import Denoiser
 
@@ -68,13 +67,6 @@ def test_other_canvas_lengths_are_refused(model: Denoiser, size: int) -> None:
 def test_no_new_tokens_is_refused(model: Denoiser) -> None:
     with pytest.raises(ValueError, match="max_new_tokens must be 1 or more, got 0"):
         run(model, prompts(1, 5), max_new_tokens=0)
-
-
-@pytest.mark.parametrize("source_tokens", [0, 1, 7, 40, 150, 500])
-def test_canvas_is_sized_to_the_source(source_tokens: int) -> None:
-    size = canvas_tokens(source_tokens)
-    assert 16 <= size <= 256 and size % 8 == 0
-    assert size == 256 or size > source_tokens
 
 
 # Several canvases, end marks

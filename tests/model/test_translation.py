@@ -15,6 +15,7 @@ import surtitle.model.verifier.reading as reading
 from surtitle.model.engine.engine import CanvasRequest, Engine
 from surtitle.model.engine.step import StepOptions
 from surtitle.model.errors import CheckpointError
+from surtitle.model.lexicons.stand_ins import StandIns
 from surtitle.model.network.config import load_sampler_config
 from surtitle.model.network.denoiser import Denoiser
 from surtitle.model.network.tokenizer import Direction, TranslationTokenizer
@@ -302,7 +303,128 @@ def test_the_log_probabilities_are_those_of_one_pass(
     assert found == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 3000, "<eos><pad>", "\x00\x07"])
+def _all(translations: Translations) -> dict[int, Answer | Exception]:
+    """What comes of all that is at work."""
+    found: dict[int, Answer | Exception] = {}
+    while not translations.is_idle:
+        found |= dict(translations.step())
+    return found
+
+
+LONG, SHORT = "Because the weather is so beautiful we want to stay at the sea.", "Good morning."
+
+
+def test_what_cannot_go_on_ends_alone(
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here a request's answers cannot be read."""
+    decode = TranslationTokenizer.decode
+    poison = tokenizer.answer("Una casa muy vieja")[:-1]
+
+    def poisoned(self: TranslationTokenizer, ids: Sequence[int]) -> str:
+        assert list(ids[: len(poison)]) != poison, "poisoned"
+        return decode(self, ids)
+
+    monkeypatch.setattr(TranslationTokenizer, "decode", poisoned)
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED), verifier=verifier)
+    request = Request(LONG, "en", "es")
+    first = translations.add(request)
+    bad = translations.add(request._replace(pinned="Una casa muy vieja"))
+    last = translations.add(request)
+    found = _all(translations)
+    assert isinstance(found[bad], AssertionError)
+    assert {number for number, one in found.items() if isinstance(one, Answer)} == {first, last}
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "who"),
+    [
+        (CausalLayers, "logits", "both"),
+        (Engine, "_denoise", "the short one"),
+        (translation, "read", "the short one"),
+    ],
+)
+def test_a_pass_that_raises_ends_those_that_share_it(
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    who: str,
+) -> None:
+    """The short one comes to a canvas while the long one is being written."""
+    reader = load_reader(EMBEDDED, torch.float32, "cpu")
+    sampler = load_sampler_config(EMBEDDED)
+    translations = Translations(model, tokenizer, sampler, verifier=verifier, reader=reader)
+    original, faults = getattr(owner, name), [RuntimeError("no memory")]
+
+    def once(*arguments: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, name, once)
+    long, short = (translations.add(Request(text, "en", "es")) for text in (LONG, SHORT))
+    found = _all(translations)
+    assert found.keys() == {long, short}
+    failed = {number for number, one in found.items() if isinstance(one, RuntimeError)}
+    assert failed == ({long, short} if who == "both" else {short})
+    later = translations.translate([Request(text, "en", "es") for text in (LONG, SHORT)])
+    assert "tiempo" in later[0].text and later[1].text == "Buenos días."
+
+
+def test_what_is_translated_together_fails_together(
+    model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED))
+    requests = [Request(text, "en", "es") for text in (SHORT, LONG)]
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="no memory"):
+        patch.setattr(Engine, "_denoise", _failing)
+        translations.translate(requests)
+    with pytest.raises(ValueError, match="a text may have 193 tokens"):
+        translations.translate([*requests, Request("word " * 300, "en", "es")])
+    assert translations.is_idle
+    assert len(translations.translate(requests)) == 2
+
+
+def _failing(*_: object) -> None:
+    raise RuntimeError("no memory")
+
+
+def test_a_text_that_does_not_fit_is_refused_and_not_cut(
+    model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[CanvasRequest] = []
+    add = Engine.add
+    monkeypatch.setattr(Engine, "add", lambda self, one: asked.append(one) or add(self, one))
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED))
+    most = translations.most_prompt_tokens
+    request = Request("x", "en", "es")
+    while translations.fits(longer := request._replace(text=request.text + " x")):
+        request = longer
+    assert len(tokenizer.prompt(request.text, "en", "es")) == most
+    with pytest.raises(ValueError, match=f"a text may have {most} tokens, as a prompt, got"):
+        translations.add(longer)
+    assert translations.is_idle
+    translations.add(request)
+    assert len(asked[0].prompt) == most and asked[0].size > most
+
+
+def test_a_text_that_fits_is_not_refused_for_its_disguise(
+    model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED))
+    longer = translation.Disguise("word " * 300)
+    monkeypatch.setattr(StandIns, "disguise", lambda *_: longer)
+    (found,) = translations.translate([Request(SHORT, "en", "es")])
+    assert found.text
+
+
+@pytest.mark.parametrize("text", ["🎭", "日本語", "12345", "x" * 180, "<eos><pad>", "\x00\x07"])
 def test_hostile_text_does_no_harm_beside_a_verifier(
     model: Denoiser, verifier: Denoiser, tokenizer: TranslationTokenizer, text: str
 ) -> None:
@@ -325,10 +447,12 @@ def test_rare_names_and_numbers_come_back(
 def test_where_a_term_cannot_come_back_the_text_is_translated_as_it_is(
     model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    prompt = TranslationTokenizer.prompt
-    monkeypatch.setattr(TranslationTokenizer, "prompt", lambda *a: asked.append(a[1]) or prompt(*a))
+    asked: list[CanvasRequest] = []
+    add = Engine.add
+    monkeypatch.setattr(Engine, "add", lambda self, one: asked.append(one) or add(self, one))
     monkeypatch.setattr(translation.Disguise, "restore", lambda *_: None)
     (found,) = answer(model, tokenizer, Request("Gabriela has a book.", "en", "es"))
-    assert list(dict.fromkeys(asked)) == ["Mary has a book.", "Gabriela has a book."]
+    prompts = [list(canvas.prompt) for canvas in asked]
+    texts = "Mary has a book.", "Gabriela has a book."
+    assert prompts == [tokenizer.prompt(text, "en", "es") for text in texts]
     assert found.text

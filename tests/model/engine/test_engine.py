@@ -15,6 +15,7 @@ import surtitle.model.engine.step as step_module
 from surtitle.kernels import int8
 from surtitle.kernels import vocab_stats as vocabulary
 from surtitle.kernels.canvas_step import FREE, Canvases, CanvasRules, canvas_step
+from surtitle.model.engine.arena import KVArena
 from surtitle.model.engine.engine import CanvasRequest, CanvasResult, Engine, EngineLimits
 from surtitle.model.engine.layers import FlatLayers
 from surtitle.model.engine.step import StepOptions
@@ -296,6 +297,42 @@ def test_what_does_not_fit_waits_in_order_and_kept_prompts_give_way(model: Denoi
     found = run(engine(model, limits=limits), requests)
     assert sorted(result.ticket for result in found) == list(range(20))
     assert [result.ticket for result in found][:1] == [0]
+
+
+def test_after_a_step_that_raised_there_is_all_room_again(
+    model: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What had begun is lost, what waits goes on."""
+    limits = dataclasses.replace(LIMITS, rows=2, arena_tokens=64)
+    asked = engine(model, limits=limits)
+    requests = [CanvasRequest(prompt(30, seed), 16, key=seed) for seed in range(5)]
+    first, second, third = (asked.add(request) for request in requests[:3])
+    asked.step()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="no memory"):
+        patch.setattr(Engine, "_denoise", failing)
+        asked.step()
+    assert asked.clear() == [first, second] and not asked.is_idle
+    more = [asked.add(request) for request in requests[3:]]
+    asked.step()
+    assert len(asked._rows) == 2
+    found = {result.ticket for result in run(asked, [])}
+    assert found == {third, *more}
+
+
+def test_a_request_that_cannot_begin_does_not_stand_in_the_way(
+    model: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = engine(model)
+    ticket = asked.add(REQUESTS[0])
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="no memory"):
+        patch.setattr(KVArena, "claim", failing)
+        asked.step()
+    assert asked.clear() == [ticket] and asked.is_idle
+    assert len(run(asked, REQUESTS[:1])) == 1
+
+
+def failing(*_: object) -> None:
+    raise RuntimeError("no memory")
 
 
 @pytest.mark.parametrize(
