@@ -20,12 +20,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from ..model.training import main as train
 
         return train(argv[1:])
-    if argv[:1] == ["bench"]:
-        from ..model.bench import main as bench
-
-        return bench(argv[1:])
-    arguments = _parser().parse_args(argv)
     try:
+        if argv[:1] == ["bench"]:  # a parser of its own: it knows recognizers and the model
+            from .commands.bench import main as bench
+
+            return bench(argv[1:])
+        arguments = _parser().parse_args(argv)
         return arguments.run(arguments)
     except SurtitleError as error:
         print(f"surtitle: {error}", file=sys.stderr)
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_to(commands)
     subtitle.add_to(commands)
     translate.add_to(commands)
-    commands.add_parser("bench", help="time the translator on this machine", add_help=False)
+    commands.add_parser("bench", help="measure the product, and the model alone", add_help=False)
     commands.add_parser("train", help="train a translator", add_help=False)
     return parser
 

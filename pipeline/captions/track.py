@@ -25,13 +25,20 @@ class CaptionTrack:
     """Translations into one language. Holds the open segments only: they go with their finals."""
 
     def __init__(
-        self, source: str, language: str, mode: CaptionMode, terms: tuple[Term, ...] = ()
+        self,
+        source: str,
+        language: str,
+        mode: CaptionMode,
+        terms: tuple[Term, ...] = (),
+        *,
+        max_erasure: float | None = None,
     ) -> None:
+        """`max_erasure`: another budget than that of the mode."""
         self.language = language
         self.term_hits = 0  # terms of the glossary in the final captions
         self._source = source
         self._terms = terms
-        self._max_erasure = MAX_ERASURE[mode]
+        self._max_erasure = MAX_ERASURE[mode] if max_erasure is None else max_erasure
         self._open: dict[int, _Open] = {}
 
     def wants(self, segment: SourceSegment) -> bool:

@@ -1,11 +1,9 @@
 """How far captions are behind speech: recordings played in real time to a running server.
 
-    surtitle serve &
-    python samples/latency.py --minutes 30
-
-For every spoken word (as the recognizer for files hears it): from its end to the moment
-at which its share of the caption is shown, and to the final caption. The share: of a segment of n
-words whose final text has m units, the k-th word is shown when k * m / n units are.
+For every word spoken: from its end to the moment at which its share of the caption is shown, and to
+the final caption. The share: of a segment of n words whose final text has m units, the k-th word is
+shown when k * m / n units are. When the words were spoken is told by the recognizer for files: by
+Whisper, whose word times are measured, where its weights are on disk.
 """
 
 from __future__ import annotations
@@ -16,26 +14,30 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_s16
-from surtitle.pipeline.audio.recording import read_audio
-from surtitle.pipeline.captions.budget import common_prefix, units
-from surtitle.pipeline.client.connection import Message, Server, parse_caption, publish
-from surtitle.pipeline.config import RecognizerConfig
-from surtitle.pipeline.events import Caption, Samples, Word
-from surtitle.pipeline.recognizers.choice import open_recognizer
-from surtitle.pipeline.recognizers.vad import Vad
+from ..audio.pcm import SAMPLE_RATE_HZ, to_ms, to_s16
+from ..audio.recording import read_audio
+from ..captions.budget import common_prefix, units
+from ..client.connection import Message, Server, parse_caption
+from ..client.publishing import publish
+from ..client.real_time import LOCAL, start_message
+from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig
+from ..events import Caption, Samples, Word
+from ..recognizers.choice import open_recognizer
+from ..recognizers.vad import Vad
 
-HERE = Path(__file__).parent
 PIECE_MS = 100
+CELLS = 8
+DRIFT_MS = 300_000  # the delays of the first and of the last so many are compared
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A caption, and how long after the start of the audio it arrived."""
 
@@ -43,58 +45,68 @@ class Shown:
     caption: Caption
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--url", default="http://127.0.0.1:8765")
-    parser.add_argument("--minutes", type=float, default=2.5)
-    parser.add_argument("--mode", default="fresh")
+def add_to(benches: Any) -> None:
+    parser = benches.add_parser(
+        "latency", help="how far captions of a running server are behind speech"
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings")
+    parser.add_argument("--url", default=LOCAL, help=f"default: {LOCAL}")
+    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    parser.add_argument("--to", default="es", metavar="LANGS", help="default: es")
+    parser.add_argument("--minutes", type=float, default=2.5, help="default: 2.5")
+    parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
     parser.add_argument("--room", default="latency", help="another for each speaker at once")
     parser.add_argument("--save", type=Path, help="JSON lines of all captions, with their times")
-    arguments = parser.parse_args()
-    files = arguments.files or [HERE / "harbor.flac", HERE / "soup.mp4"]
-    audio, words = _program(files, arguments.minutes)
-    shown, lags = asyncio.run(_play(Server(arguments.url), audio, arguments.mode, arguments.room))
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    targets = tuple(language for language in arguments.to.split(",") if language)
+    config = LiveConfig(arguments.source, targets, arguments.mode)
+    audio, words = _program(arguments.files, arguments.minutes, config.source)
+    start = start_message(arguments.room, config)
+    shown, lags = asyncio.run(_play(Server(arguments.url), start, audio))
     if arguments.save:
         lines = [json.dumps([round(s.at_ms), s.caption.language, s.caption.text]) for s in shown]
         arguments.save.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(
-        f"{audio.size / SAMPLE_RATE_HZ / 60:.1f} minutes, {len(words)} words, mode {arguments.mode}"
-    )
+    minutes = to_ms(audio.size) / 60_000
+    print(f"{minutes:.1f} minutes, {len(words)} words, mode {config.mode}")
     print("| captions | first p50 | p95 | p99 | final p50 | p95 | p99 | erasure | drift of first |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for language in "en", "es":
-        print("| " + " | ".join([language, *_row(language, shown, words)]) + " |")
+    for language in (config.source, *targets):
+        print("| " + " | ".join([language, *row(language, shown, words)]) + " |")
     print(f"status lag_ms: median {np.median(lags):.0f}, most {max(lags)}")
+    return 0
 
 
-def _program(files: Sequence[Path], minutes: float) -> tuple[Samples, list[Word]]:
+def _program(files: Sequence[Path], minutes: float, source: str) -> tuple[Samples, list[Word]]:
     """The recordings one after the other, again and again, and the words in them."""
-    recognizer = open_recognizer(RecognizerConfig(), "en", print, is_live=False)
+    recognizer = open_recognizer(RecognizerConfig(), source, print, is_live=False)
     parts: list[tuple[Samples, list[Word]]] = []
     for path in files:
         vad = Vad(recognizer.file_vad)
         chunks = list(read_audio(path))
         utterances = [u for chunk in chunks for u in vad.push(chunk)] + vad.flush()
-        heard = [word for u in utterances for word in recognizer.recognize(u, "en")]
+        heard = [word for u in utterances for word in recognizer.recognize(u, source)]
         parts.append((np.concatenate([chunk.samples for chunk in chunks]), heard))
+    recognizer.close()
     audio: list[Samples] = []
     words: list[Word] = []
-    length_ms = 0
+    begin_ms = 0
     for samples, heard in cycle(parts):
-        if length_ms >= minutes * 60_000:
+        if begin_ms >= minutes * 60_000:
             break
         words += [
-            Word(w.text, w.start_ms + length_ms, w.end_ms + length_ms, w.confidence) for w in heard
+            replace(word, start_ms=word.start_ms + begin_ms, end_ms=word.end_ms + begin_ms)
+            for word in heard
         ]
         audio.append(samples)
-        length_ms += samples.size // 16
+        begin_ms += to_ms(samples.size)
     return np.concatenate(audio), words
 
 
-async def _play(
-    server: Server, audio: Samples, mode: str, room: str
-) -> tuple[list[Shown], list[int]]:
+async def _play(server: Server, start: Message, audio: Samples) -> tuple[list[Shown], list[int]]:
+    """The captions of a session that hears the audio, and the lag that each status told."""
     shown: list[Shown] = []
     lags: list[int] = []
     started_s = 0.0
@@ -115,19 +127,12 @@ async def _play(
         elif message["type"] == "status":
             lags.append(message["lag_ms"])
 
-    start: Message = {
-        "room": room,
-        "source": "en",
-        "targets": ["es"],
-        "mode": mode,
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "codec": "pcm_s16le",
-    }
     await publish(server, start, pieces(), hear, print)
     return shown, lags
 
 
-def _row(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> list[str]:
+def row(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> list[str]:
+    """The cells of a language: delays (first, final), erasure, drift."""
     by_segment: dict[int, list[Shown]] = {}
     for one in shown:
         if one.caption.language == language:
@@ -150,14 +155,12 @@ def _row(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> list[s
         for old, new in zip(texts, texts[1:], strict=False):
             erased += len(old) - common_prefix(old, new)
         total += goal
+    if not first:
+        return ["-"] * CELLS
     lags = [lag for _, lag in first]
     cells = [f"{np.percentile(of, q) / 1000:.2f} s" for of in (lags, final) for q in (50, 95, 99)]
     end_ms = max(said for said, _ in first)
-    opening = [lag for said, lag in first if said < 300_000]
-    closing = [lag for said, lag in first if said > end_ms - 300_000]
+    opening = [lag for said, lag in first if said < DRIFT_MS]
+    closing = [lag for said, lag in first if said > end_ms - DRIFT_MS]
     drift_ms = float(np.median(closing) - np.median(opening))
     return [*cells, f"{erased / total:.3f}", f"{drift_ms / 1000:+.2f} s"]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,5 @@
 """How many viewers a room bears: when each of them reads a caption, and what that costs the server.
 
-    surtitle serve &
-    python samples/viewers.py --viewers 1 200
-
 A recording is published in real time, and viewers read along from another process. For every
 caption and viewer: the time from the moment at which anybody had the caption, the publisher or a
 viewer, to its receipt by this viewer. Both processes read the same clock of the machine. The
@@ -21,14 +18,17 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection
 
-from surtitle.pipeline.client.connection import Message, Server, publish
-from surtitle.pipeline.commands.publish import LOCAL, read_paced, start_message
-from surtitle.pipeline.config import LiveConfig
+from ..client.connection import ConnectionLost, Message, Server
+from ..client.publishing import publish
+from ..client.real_time import LOCAL, open_pieces, paced, start_message
+from ..config import LiveConfig
+from ..errors import RemoteError
 
 ROOM = "viewers"
 Receipts = dict[int, float]  # by the caption's sequence number: when it came, in seconds
@@ -42,26 +42,32 @@ class Run:
     cpu_s: float
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", nargs="?", type=Path, default=Path(__file__).parent / "harbor.flac")
-    parser.add_argument("--url", default=LOCAL)
-    parser.add_argument("--viewers", type=int, nargs="+", default=[1, 200])
-    arguments = parser.parse_args()
+def add_to(benches: Any) -> None:
+    parser = benches.add_parser(
+        "viewers", help="how many viewers a room of a running server bears, and what they cost it"
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a recording")
+    parser.add_argument("--url", default=LOCAL, help=f"default: {LOCAL}")
+    parser.add_argument("--viewers", type=int, nargs="+", default=[1, 200], help="default: 1 200")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
     server = Server(arguments.url)
     print("| viewers | captions | receipts | p50 | p95 | p99 | most | finals missed | server CPU |")
     print("|---|---|---|---|---|---|---|---|---|")
     runs: list[Run] = []
     for count in arguments.viewers:
-        runs.append(run := _run(server, count, arguments.file))
-        cells = [str(count), str(run.captions), str(len(run.lags_ms))]
-        cells += [f"{np.percentile(run.lags_ms, q):.1f} ms" for q in (50, 95, 99, 100)]
-        cells += [str(run.missed_finals), f"{run.cpu_s:.2f} s"]
+        runs.append(done := _run(server, count, arguments.file))
+        cells = [str(count), str(done.captions), str(len(done.lags_ms))]
+        cells += [f"{np.percentile(done.lags_ms, q):.1f} ms" for q in (50, 95, 99, 100)]
+        cells += [str(done.missed_finals), f"{done.cpu_s:.2f} s"]
         print("| " + " | ".join(cells) + " |", flush=True)
     few, many = runs[0], runs[-1]
     if len(many.lags_ms) > len(few.lags_ms):
         cost_s = (many.cpu_s - few.cpu_s) / (len(many.lags_ms) - len(few.lags_ms))
         print(f"server CPU for each further receipt: {1e6 * cost_s:.0f} µs")
+    return 0
 
 
 def _run(server: Server, count: int, path: Path) -> Run:
@@ -69,7 +75,9 @@ def _run(server: Server, count: int, path: Path) -> Run:
     crowd = context.Process(target=_crowd, args=(server, count, theirs), daemon=True)
     crowd.start()
     theirs.close()
-    ours.recv()  # all are there
+    if (problem := ours.recv()) is not None:  # else all are there
+        crowd.join()
+        raise RemoteError(problem)
     cpu_s = _cpu_s(server)
     published, finals = asyncio.run(_publish(server, path))
     viewed: list[Receipts] = ours.recv()
@@ -96,7 +104,7 @@ async def _publish(server: Server, path: Path) -> tuple[Receipts, set[int]]:
                 finals.add(message["sequence"])
 
     start = start_message(ROOM, LiveConfig("en", ("es",)))
-    await publish(server, start, read_paced(path), hear, print)
+    await publish(server, start, paced(open_pieces(path, print)), hear, print)
     return receipts, finals
 
 
@@ -104,7 +112,11 @@ def _crowd(server: Server, count: int, pipe: Connection) -> None:
     """A process of viewers: tells when all are there, and in the end what each received."""
 
     async def view() -> list[Receipts]:
-        sockets = [await server.connect("/v1/view", {"room": ROOM}) for _ in range(count)]
+        try:
+            sockets = [await server.connect("/v1/view", {"room": ROOM}) for _ in range(count)]
+        except (ConnectionLost, RemoteError) as error:
+            pipe.send(str(error))
+            return []
         pipe.send(None)
         return await asyncio.gather(*map(_read, sockets))
 
@@ -133,7 +145,3 @@ def _cpu_s(server: Server) -> float:
         found = re.search(r"^process_cpu_seconds_total (\S+)$", response.read().decode(), re.M)
     assert found is not None, "the server runs on Linux, and is of this version"
     return float(found[1])
-
-
-if __name__ == "__main__":
-    main()
