@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import ctranslate2  # pyright: ignore[reportMissingTypeStubs]
-from faster_whisper import WhisperModel  # pyright: ignore[reportMissingTypeStubs]
+import numpy as np
+from faster_whisper import (  # pyright: ignore[reportMissingTypeStubs]
+    BatchedInferencePipeline,
+    WhisperModel,
+)
 
 from ..audio.pcm import SAMPLE_RATE_HZ, to_ms
 from ..config import VadConfig
 from ..errors import RecognizerError
-from ..events import Utterance, Word
+from ..events import AudioChunk, Utterance, Word
 from . import LanguageGuess
+from .vad import Vad
+from .windows import WINDOW_SAMPLES, Window, full_windows
 
 # Text is invented where nothing is said, or where the decoder loops. Whisper's own thresholds:
 NO_SPEECH_PROBABILITY = 0.6  # above it, and the text unlikely: silence
@@ -22,6 +29,13 @@ COMPRESSION_RATIO = 2.4  # of the text's bytes; above it: a loop; decode again, 
 TEMPERATURES = (0.0, 0.2, 0.4)  # one after the other; each is a whole decoding more
 DRAFT_BEAMS, BEAMS = 1, 5  # a draft is thrown away a second later
 SILENCE_AROUND_INVENTION_S = 2.0  # text of odd timing beside so much silence is dropped
+
+# For files: what is spoken, cut at pauses to fill windows, several of which are decoded at once.
+LONGEST_MS = 120_000
+STRETCHES = VadConfig(min_silence_ms=800, speech_pad_ms=400, max_utterance_ms=30_000)
+WINDOWS_AT_ONCE = 8
+SEEKS_PER_S = 100
+EDGE_S = 0.02  # windows begin within a seek of where they should, and none is as short as this
 
 CPU_THREADS = 4  # the library's own choice
 MIN_SAMPLES = SAMPLE_RATE_HZ // 10  # in less no word fits, and below 20 ms faster-whisper fails
@@ -33,17 +47,50 @@ CERTAIN = 0.5  # a word from this probability on was said, even if the alignment
 class _Word(Protocol):
     """What faster_whisper.transcribe.Word offers; times are seconds."""
 
+    @property
+    def word(self) -> str: ...
+
+    @property
+    def start(self) -> float: ...
+
+    @property
+    def end(self) -> float: ...
+
+    @property
+    def probability(self) -> float: ...
+
+
+class _Segment(Protocol):
+    @property
+    def compression_ratio(self) -> float: ...
+
+    @property
+    def words(self) -> Sequence[_Word] | None: ...
+
+
+class _BatchSegment(_Segment, Protocol):
+    """`seek` is where the window begins that it was found in, in SEEKS_PER_S."""
+
+    @property
+    def seek(self) -> int: ...
+
+    @property
+    def avg_logprob(self) -> float: ...
+
+
+class _PlacedWord(NamedTuple):
     word: str
     start: float
     end: float
     probability: float
 
 
-class _Segment(Protocol):
-    compression_ratio: float
+class _PlacedSegment(NamedTuple):
+    """What was found in one window of several, with times in that window."""
 
-    @property
-    def words(self) -> Sequence[_Word] | None: ...
+    words: Sequence[_PlacedWord]
+    compression_ratio: float
+    avg_logprob: float
 
 
 class WhisperRecognizer:
@@ -93,9 +140,11 @@ class WhisperRecognizer:
 
     @property
     def file_vad(self) -> VadConfig:
-        # Whisper always works on 30 s, however short the utterance: few long ones cost less, and
-        # it reads them better.
-        return VadConfig(min_silence_ms=2000, speech_pad_ms=400)
+        # Whisper always works on 30 s, however short the utterance: `recognize` fills windows from
+        # what is spoken in a long stretch, silences and all.
+        return VadConfig(
+            min_silence_ms=LONGEST_MS // 4, speech_pad_ms=400, max_utterance_ms=LONGEST_MS
+        )
 
     @property
     def live_vad(self) -> VadConfig:
@@ -141,24 +190,90 @@ class WhisperRecognizer:
         if utterance.samples.size < MIN_SAMPLES:
             return []
         try:
-            segments, _ = self._model.transcribe(  # pyright: ignore[reportUnknownMemberType]
-                utterance.samples,
-                language=language,
-                word_timestamps=True,
-                condition_on_previous_text=False,  # else an invented sentence breeds more of them
-                beam_size=DRAFT_BEAMS if is_draft else BEAMS,
-                temperature=TEMPERATURES[:1] if is_draft else TEMPERATURES,
-                no_speech_threshold=NO_SPEECH_PROBABILITY,
-                log_prob_threshold=LOG_PROBABILITY,
-                compression_ratio_threshold=COMPRESSION_RATIO,
-                hallucination_silence_threshold=SILENCE_AROUND_INVENTION_S,
-                hotwords=", ".join(terms) or None,
-            )
-            return words_from_segments(segments, utterance, language)
+            if utterance.samples.size > WINDOW_SAMPLES:
+                return self._transcribe_long(language, terms, utterance)
+            return self._transcribe_window(language, terms, utterance, is_draft)
         except RuntimeError as error:  # a GPU without memory, or without its libraries
             raise RecognizerError(
                 f"{self._name} failed ({_first_line(error)}); name a smaller model"
             ) from error
+
+    def _transcribe_window(
+        self, language: str, terms: tuple[str, ...], utterance: Utterance, is_draft: bool
+    ) -> list[Word]:
+        segments, _ = self._model.transcribe(  # pyright: ignore[reportUnknownMemberType]
+            utterance.samples,
+            language=language,
+            word_timestamps=True,
+            condition_on_previous_text=False,  # else an invented sentence breeds more of them
+            beam_size=DRAFT_BEAMS if is_draft else BEAMS,
+            temperature=TEMPERATURES[:1] if is_draft else TEMPERATURES,
+            no_speech_threshold=NO_SPEECH_PROBABILITY,
+            log_prob_threshold=LOG_PROBABILITY,
+            compression_ratio_threshold=COMPRESSION_RATIO,
+            hallucination_silence_threshold=SILENCE_AROUND_INVENTION_S,
+            hotwords=", ".join(terms) or None,
+        )
+        return words_from_segments(segments, utterance, language)
+
+    def _transcribe_long(
+        self, language: str, terms: tuple[str, ...], utterance: Utterance
+    ) -> list[Word]:
+        """Pack what is spoken into full windows, and decode several of them at once.
+
+        A window whose text is unlikely is decoded again, alone and with care.
+        """
+        vad = Vad(STRETCHES)
+        stretches = vad.push(AudioChunk(utterance.start_sample, utterance.samples)) + vad.flush()
+        windows = full_windows(stretches)
+        words: list[Word] = []
+        for window, decoded in zip(windows, self._decode(language, terms, windows), strict=True):
+            sound = Utterance(0, window.samples)
+            if any(map(_is_unlikely, decoded)):
+                heard = self._transcribe_window(language, terms, sound, False)
+            else:
+                heard = words_from_segments(decoded, sound, language)
+            words += window.in_media_time(heard)
+        return words
+
+    def _decode(
+        self, language: str, terms: tuple[str, ...], windows: Sequence[Window]
+    ) -> list[list[_PlacedSegment]]:
+        """What each window holds, in its own time, decoded without a second try."""
+        if not windows:
+            return []
+        sounds = [window.samples for window in windows]
+        edges = np.cumsum([0, *(sound.size for sound in sounds)]) / SAMPLE_RATE_HZ
+        clips = [{"start": float(start), "end": float(end)} for start, end in pairwise(edges)]
+        segments, _ = BatchedInferencePipeline(self._model).transcribe(  # pyright: ignore[reportUnknownMemberType]
+            np.concatenate(sounds),
+            language=language,
+            word_timestamps=True,
+            beam_size=BEAMS,
+            temperature=TEMPERATURES[:1],
+            vad_filter=False,
+            clip_timestamps=clips,
+            batch_size=WINDOWS_AT_ONCE,
+            hotwords=", ".join(terms) or None,
+        )
+        found: list[list[_PlacedSegment]] = [[] for _ in windows]
+        for segment in cast("Iterable[_BatchSegment]", segments):
+            at = int(np.searchsorted(edges, segment.seek / SEEKS_PER_S + EDGE_S, "right")) - 1
+            found[at].append(_placed(segment))
+        return found
+
+
+def _placed(segment: _BatchSegment) -> _PlacedSegment:
+    start_s = segment.seek / SEEKS_PER_S
+    words = [
+        _PlacedWord(word.word, word.start - start_s, word.end - start_s, word.probability)
+        for word in segment.words or ()
+    ]
+    return _PlacedSegment(words, segment.compression_ratio, segment.avg_logprob)
+
+
+def _is_unlikely(segment: _PlacedSegment) -> bool:
+    return segment.compression_ratio > COMPRESSION_RATIO or segment.avg_logprob < LOG_PROBABILITY
 
 
 def words_from_segments(

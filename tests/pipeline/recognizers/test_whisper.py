@@ -13,6 +13,7 @@ from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Utterance, Word
 from surtitle.pipeline.recognizers.choice import open_recognizer
+from surtitle.pipeline.recognizers.vad import Vad
 from surtitle.pipeline.recognizers.whisper import WhisperRecognizer, words_from_segments
 
 HARBOR = Path(__file__).parents[3] / "samples" / "harbor.flac"
@@ -150,6 +151,63 @@ def test_a_draft_is_decoded_once_and_the_end_with_care(
         recognizer.recognize(utterance(1), "en", ("Analytical Engine", "Ada"), is_draft=is_draft)
     assert [call["temperature"] for call in calls] == [(0.0,), (0.0, 0.2, 0.4)]
     assert {call["hotwords"] for call in calls} == {"Analytical Engine, Ada, Byron"}
+
+
+def test_speech_between_long_silences_is_decoded_in_one_window(
+    whisper_base: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch
+):
+    window_counts: list[int] = []
+    encode = whisper_base._model.encode
+
+    def count(features: np.ndarray) -> object:
+        window_counts.append(len(features) if features.ndim == 3 else 1)
+        return encode(features)
+
+    monkeypatch.setattr(whisper_base._model, "encode", count)
+    audio = np.concatenate([chunk.samples for chunk in read_audio(HARBOR)])
+    live = Vad(whisper_base.live_vad)
+    sentences = live.push(AudioChunk(0, audio))[:4]
+    source = np.zeros(40 * SAMPLE_RATE_HZ, np.float32)
+    for at, sentence in enumerate(sentences):
+        start = 10 * at * SAMPLE_RATE_HZ
+        source[start : start + sentence.samples.size] = sentence.samples
+    vad = Vad(whisper_base.file_vad)
+    utterances = vad.push(AudioChunk(0, source)) + vad.flush()
+    words = [word for one in utterances for word in whisper_base.recognize(one, "en")]
+    assert sum(window_counts) == 1
+    ends_ms = [word.end_ms for word in words if word.text.endswith(".")]
+    assert [end_ms // 10_000 for end_ms in ends_ms] == [0, 1, 2, 3]
+    assert all(end_ms % 10_000 <= 4500 for end_ms in ends_ms)
+
+
+def test_each_full_window_has_the_times_of_its_words(whisper_base: WhisperRecognizer):
+    audio = np.concatenate([chunk.samples for chunk in read_audio(HARBOR)])
+    words = whisper_base.recognize(Utterance(SAMPLE_RATE_HZ, audio), "en")
+    assert len(words) == pytest.approx(148, abs=4)
+    starts_ms = [word.start_ms for word in words]
+    assert starts_ms == sorted(starts_ms)
+    last = words[-1]
+    assert last.text == "coffee." and last.end_ms == pytest.approx(69_200, abs=600)
+
+
+def test_a_window_whose_text_is_unlikely_is_decoded_again_with_care(
+    english: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch
+):
+    audio = np.concatenate([chunk.samples for chunk in read_audio(HARBOR)])
+    alone: list[int] = []
+    transcribe = english._model.transcribe
+
+    def listen(samples: np.ndarray, **options: object) -> object:
+        alone.append(samples.size)
+        return transcribe(samples, **options)
+
+    monkeypatch.setattr(english._model, "transcribe", listen)
+    english.recognize(Utterance(0, audio), "en")  # its random words are all unlikely
+    assert len(alone) >= 2 and max(alone) <= 30 * SAMPLE_RATE_HZ
+
+
+def test_a_long_silence_has_no_words(english: WhisperRecognizer):
+    assert english.recognize(Utterance(0, np.zeros(40 * SAMPLE_RATE_HZ, np.float32)), "en") == []
 
 
 def test_damaged_weights_are_reported(english_whisper_folder: Path, tmp_path: Path):
