@@ -9,9 +9,10 @@ import pytest
 from ctranslate2 import get_cuda_device_count
 
 from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
+from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
-from surtitle.pipeline.events import Utterance, Word
+from surtitle.pipeline.events import AudioChunk, Utterance, Word
 from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recognizers.vad import Vad
 from surtitle.pipeline.recognizers.whisper import WhisperRecognizer, words_from_segments
