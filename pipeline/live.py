@@ -50,7 +50,9 @@ class Session:
         )
         self._source_track = SourceTrack(config.source, config.mode)
         self._tracks = [
-            CaptionTrack(config.source, target, config.mode, config.terms)
+            CaptionTrack(
+                config.source, target, config.mode, config.terms, is_written=self._is_written
+            )
             for target in config.targets
         ]
         self._last_word: Word | None = None  # of the last final segment
@@ -119,8 +121,7 @@ class Session:
         if not self._is_written:
             begins = last is None or is_parted(last, segment.words[0])
             shown = written_segment(segment, language, begins=begins, ends=ends)
-        committed = " ".join(word.text for word in shown.words[:committed_words])
-        caption = self._source_track.apply(shown, shown.text, committed)
+        caption = self._source_track.apply(shown, committed_words)
         if caption is not None:
             self._publish(caption)
 

@@ -53,7 +53,9 @@ async def transcribe(
         for target in targets:
             queue.check(language, target)
         segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
-        translated = _Translated(path, Transcript(language), targets, config, queue)
+        translated = _Translated(
+            path, Transcript(language), targets, config, queue, is_written=recognizer.is_written
+        )
 
         async def hear(utterance: Utterance) -> None:
             words = await asyncio.to_thread(recognizer.recognize, utterance, language)
@@ -81,7 +83,10 @@ class _Translated:
         targets: list[str],
         config: BatchConfig,
         queue: TranslationQueue,
+        *,
+        is_written: bool,
     ) -> None:
+        self._is_written = is_written
         self.transcript = transcript
         transcript.translations = {target: [] for target in targets}
         self._owner, self._terms, self._queue = str(path), config.terms, queue
@@ -122,7 +127,13 @@ class _Translated:
 
     def _request(self, text: str, target: str) -> TranslationRequest:
         expressions = required(text, self._terms, target)
-        return TranslationRequest(text, self.transcript.language, target, required=expressions)
+        return TranslationRequest(
+            text,
+            self.transcript.language,
+            target,
+            required=expressions,
+            is_written=self._is_written,
+        )
 
 
 async def _utterances(

@@ -45,6 +45,11 @@ class Wording:
         return "".join(self._shown)
 
     @property
+    def shown(self) -> Sequence[str]:
+        """The units of the text."""
+        return self._shown
+
+    @property
     def erased(self) -> int:
         """Units taken back so far."""
         return self._erased

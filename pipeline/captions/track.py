@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from ..config import CaptionMode, Term
-from ..events import Caption, SourceSegment, TranslationRequest
+from ..events import Caption, SourceSegment, TranslationRequest, Word, joined_text
 from ..text.glossary import contains, required
 from .budget import MAX_ERASURE, Wording, common_prefix, units, without_end_marks
 
@@ -31,13 +33,16 @@ class CaptionTrack:
         mode: CaptionMode,
         terms: tuple[Term, ...] = (),
         *,
+        is_written: bool = True,
         max_erasure: float | None = None,
     ) -> None:
-        """`max_erasure`: another budget than that of the mode."""
+        """`is_written`: segments come cased and punctuated. `max_erasure`: another budget than that
+        of the mode."""
         self.language = language
         self.term_hits = 0  # terms of the glossary in the final captions
         self._source = source
         self._terms = terms
+        self._is_written = is_written
         self._max_erasure = MAX_ERASURE[mode] if max_erasure is None else max_erasure
         self._open: dict[int, _Open] = {}
 
@@ -58,6 +63,7 @@ class CaptionTrack:
             draft=opened.draft if opened and not segment.is_final else "",
             pinned=opened.wording.pinned if opened else "",
             required=required(segment.text, self._terms, self.language),
+            is_written=self._is_written,
         )
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:
@@ -98,16 +104,59 @@ class SourceTrack:
         self._segment_id = -1
         self._wording = Wording(self._max_erasure)
 
-    def apply(self, segment: SourceSegment, text: str, committed_text: str) -> Caption | None:
-        """Show a revision of the newest segment; `committed_text` is the certain part of `text`."""
+    def apply(self, segment: SourceSegment, committed_words: int) -> Caption | None:
+        """Show a revision of the newest segment, of which so many words are certain."""
         if segment.segment_id != self._segment_id:
             self._segment_id, self._wording = segment.segment_id, Wording(self._max_erasure)
-        agreed = len(units(committed_text, self.language))
-        hypothesis = units(text, self.language)
-        changed = self._wording.show(hypothesis, agreed, is_final=segment.is_final)
-        return (
-            caption(segment, self.language, self._wording) if changed or segment.is_final else None
-        )
+        wording = self._wording
+        hypothesis = units(segment.text, self.language)
+        certain = units(joined_text(segment.words[:committed_words]), self.language)
+        agreed = common_prefix(certain, hypothesis)  # not a word whose end is uncertain
+        changed = wording.show(hypothesis, agreed, is_final=segment.is_final)
+        if not changed and not segment.is_final:
+            return None
+        words = _shown_words(segment.words, hypothesis, wording.shown)
+        if segment.is_final:
+            words += _words_left(words or segment.words, wording.text)
+        shown = caption(segment, self.language, wording)
+        return replace(shown, is_source=True, words=tuple(words))
+
+
+def _shown_words(
+    words: Sequence[Word], hypothesis: Sequence[str], shown: Sequence[str]
+) -> list[Word]:
+    """The words that are shown to their end, spelled as they are shown: a pinned beginning may not
+    read as it is heard by now. `hypothesis` are the units of their text."""
+    ends = accumulate(map(len, hypothesis))
+    end = next(ends, 0)
+    found: list[Word] = []
+    at = begin = length = 0  # units passed, the first of the word, characters of the text so far
+    start_ms: int | None = None  # of a word that shares its last unit with the next one
+    for n, word in enumerate(words):
+        length += len(word.text) + (n > 0 and not word.is_joined)
+        while at < len(hypothesis) and end <= length:
+            at, end = at + 1, next(ends, 0)
+        if at > len(shown):
+            break
+        start_ms = word.start_ms if start_ms is None else start_ms
+        if at > begin:
+            text = "".join(shown[begin:at])
+            is_joined = bool(found) and text == text.lstrip()
+            one = replace(word, text=text.strip(), start_ms=start_ms, is_joined=is_joined)
+            found.append(one)
+            begin, start_ms = at, None
+    return found
+
+
+def _words_left(words: Sequence[Word], text: str) -> list[Word]:
+    """What a final text shows beyond its words, as it could not be taken back: it is as late as the
+    last of them."""
+    last = words[-1]
+    rest = text[len(joined_text(words)) :]
+    return [
+        Word(part, last.end_ms, last.end_ms, last.confidence, True, at == 0 and rest[0] != " ")
+        for at, part in enumerate(rest.split())
+    ]
 
 
 def caption(segment: SourceSegment, language: str, wording: Wording) -> Caption:

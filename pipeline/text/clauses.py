@@ -15,7 +15,7 @@ OPENING_QUOTES = "\"'“‘«‹([{「『（【《¿¡„"
 # The price of a cut, in the unit of line balance: about what a few characters off balance cost.
 AFTER_SENTENCE, AFTER_STRONG_MARK, AFTER_WEAK_MARK = 0, 2, 4
 BEFORE_CONJUNCTION, BEFORE_PREPOSITION, ANYWHERE = 8, 12, 20
-INSIDE_NAME, INSIDE_PHRASE = 40, 80
+INSIDE_NAME, INSIDE_PHRASE, INSIDE_WORD = 40, 80, 160
 PAUSE_MS_PER_COST = 25  # a pause of 400 ms makes any place as good as a clause mark
 
 

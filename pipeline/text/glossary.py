@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import ANY_LANGUAGE, Term
+from .scripts import UNSPACED, count_unspaced
 
+_LETTER = rf"[^\W{UNSPACED}]"  # of a script with spaces, where the word would go on
 _TARGET = re.compile(r"(?:([a-z]{2})\s*:\s*)?(.+)")
 
 
@@ -57,5 +59,9 @@ def required(text: str, terms: Sequence[Term], language: str) -> tuple[str, ...]
 
 
 def contains(text: str, expression: str) -> bool:
-    """Whether an expression stands in a text as whole words, in any case."""
-    return re.search(rf"(?<!\w){re.escape(expression)}(?!\w)", text, re.IGNORECASE) is not None
+    """Whether an expression stands in a text as whole words, in any case. Where words are not
+    parted by spaces, it may begin and end anywhere."""
+    first, last = expression[:1], expression[-1:]
+    before = "" if count_unspaced(first) else f"(?<!{_LETTER})"
+    after = "" if count_unspaced(last) else f"(?!{_LETTER})"
+    return re.search(before + re.escape(expression) + after, text, re.IGNORECASE) is not None

@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from .clauses import AFTER_WEAK_MARK, cut_cost, ends_sentence
+from .clauses import AFTER_WEAK_MARK, INSIDE_WORD, cut_cost, ends_sentence
 from .languages import LanguageRules, language_rules
+from .scripts import are_parted, count_unspaced
 from .tokens import CLOSING, OPENING, clusters
 
 MAX_UNITS = 32  # a long sentence
 WORD_CHARS = 10  # of a word are a unit; a shorter one is one too
 UNSPACED_CHARS = 2  # of a script without spaces are about a word
 MAX_WORD_CHARS = 50  # of what is longer, nobody knows whether it is one word
-INSIDE_WORD = 160  # the price of such a cut, in the unit of cut_cost
 
-# Thai, Lao, Burmese, Khmer; kana, Han, and their full-width forms: not Korean, which has spaces.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u31f0-\u31ff\u3400-\u9fff"
-    "\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
-)
 _GOES_ON = ("」", "』")
 _WORDS = re.compile(r"\S+\s*")  # with the space behind them
 
@@ -71,7 +66,7 @@ def _ends(atom: str, following: str, rules: LanguageRules) -> bool:
     Japanese goes on: it is said who said it."""
     if atom.endswith(_GOES_ON):
         return False
-    is_word = atom != atom.rstrip() or _UNSPACED.search(atom) or _UNSPACED.match(following)
+    is_word = atom != atom.rstrip() or count_unspaced(atom) or are_parted(atom, following)
     return bool(is_word) and ends_sentence(atom.strip(), following.strip(), rules)
 
 
@@ -95,21 +90,19 @@ def _cost(before: str, after: str, rules: LanguageRules) -> float:
     if _is_inside_word(before, after):
         return INSIDE_WORD
     core = before.strip()
-    if core != before.lstrip() and _UNSPACED.match(core[-1]) and _UNSPACED.match(after):
+    if core != before.lstrip() and count_unspaced(core[-1]) and count_unspaced(after[0]):
         return AFTER_WEAK_MARK  # between such scripts a space is a mark
     return cut_cost(core, after.strip(), rules)
 
 
 def _is_inside_word(before: str, after: str) -> bool:
     """Whether two characters meet that a script with spaces would not leave to each other."""
-    last, first = before[-1:], after[:1]
-    is_unspaced = _UNSPACED.match(last) or _UNSPACED.match(first)
-    return not is_unspaced and last.isalnum() and first.isalnum()
+    return before[-1:].isalnum() and after[:1].isalnum() and not are_parted(before, after)
 
 
 def _size(atom: str) -> float:
     core = atom.strip()
-    unspaced = len(_UNSPACED.findall(core))
+    unspaced = count_unspaced(core)
     size = unspaced / UNSPACED_CHARS + (len(core) - unspaced) / WORD_CHARS
     return size if core == atom else max(1.0, size)  # a word of its own
 
@@ -126,7 +119,7 @@ def _atoms(text: str) -> list[str]:
 
 def _atoms_of(word: str) -> list[str]:
     core = word.strip()
-    is_unspaced = _UNSPACED.search(core) is not None
+    is_unspaced = count_unspaced(core) > 0
     if not is_unspaced and len(core) <= MAX_WORD_CHARS:
         return [word]
     at = word.index(core)

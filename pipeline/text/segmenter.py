@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config import SegmenterConfig
-from ..events import SourceSegment, Word
-from .clauses import ANYWHERE, binds, cut_cost, ends_sentence
+from ..events import SourceSegment, Word, joined_text
+from .clauses import ANYWHERE, INSIDE_WORD, binds, cut_cost, ends_sentence
 from .languages import language_rules
+from .scripts import are_parted
+
+LONGEST = 2  # times too long: there a word that never ends is cut
 
 
 class Segmenter:
@@ -67,7 +70,7 @@ class Segmenter:
                 break
             words.append(word)
         last = self._draft
-        if not words or (last and [w.text for w in last.words] == [w.text for w in words]):
+        if not words or (last and last.text == joined_text(words)):
             return None
         revision = last.revision + 1 if last else 0
         self._draft = SourceSegment(self._next_id, revision, tuple(words), is_final=False)
@@ -89,6 +92,8 @@ class Segmenter:
     def _ends_before(self, word: Word, words: Sequence[Word]) -> bool:
         """Whether a segment of `words` ends where `word` follows."""
         last = words[-1]
+        if _is_inside_word(last, word):
+            return self._length([*words, word]) > LONGEST
         if ends_sentence(last.text, word.text, self._rules):
             return True
         pause_ms = word.start_ms - last.end_ms
@@ -111,7 +116,10 @@ class Segmenter:
             return 0.0
         share = (words[-1].end_ms - words[0].start_ms) / self._config.max_duration_ms
         # A "word" of a script without spaces is often one character: there only time counts.
-        return max(share, len(words) / self._config.max_words if self._rules.has_spaces else 0)
+        if not self._rules.has_spaces:
+            return share
+        count = sum(not word.is_joined for word in words)
+        return max(share, count / self._config.max_words)
 
     def _best_cut(self) -> int:
         """Return how many words to close; of equal places the last, so that segments stay long."""
@@ -120,5 +128,12 @@ class Segmenter:
 
     def _cut_cost(self, cut: int) -> float:
         before, after = self._open[cut - 1], self._open[cut]
+        if _is_inside_word(before, after):
+            return INSIDE_WORD
         pause_ms = after.start_ms - before.end_ms
         return cut_cost(before.text, after.text, self._rules, pause_ms)
+
+
+def _is_inside_word(last: Word, word: Word) -> bool:
+    """Whether two are parts of one word, or of a number: "3." and "5"."""
+    return word.is_joined and not are_parted(last.text, word.text)

@@ -11,6 +11,8 @@ from ..events import SourceSegment, Word
 
 SENTENCE_PAUSE_MS = 300
 
+_FULL_STOPS = {"zh": "。", "ja": "。", "hi": "।", "th": ""}
+
 _AUXILIARIES = frozenset(
     "am is are was were do does did have has had can could will would shall should may might must "
     "isn't aren't wasn't weren't don't doesn't didn't haven't hasn't can't couldn't won't wouldn't "
@@ -61,7 +63,7 @@ def _written(words: Sequence[Word], language: str, *, begins: bool, ends: bool) 
     if begins:
         texts[0] = texts[0][:1].upper() + texts[0][1:]
     if ends and texts[-1][-1:].isalnum():
-        texts[-1] += "?" if is_question else "."
+        texts[-1] += "?" if is_question else _FULL_STOPS.get(language, ".")
     return texts
 
 

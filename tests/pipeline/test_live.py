@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
-from surtitle.pipeline.events import Caption, TranslationRequest
+from surtitle.pipeline.events import Caption, TranslationRequest, Word, joined_text
 from surtitle.pipeline.live import Session
 from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS
 from surtitle.pipeline.recognizers.vad import WINDOW_MS
@@ -27,6 +29,7 @@ def run(
     config: LiveConfig,
     translator: ScriptedTranslator | None = None,
     words: int = 100,
+    recognizer: ScriptedRecognizer | None = None,
 ) -> list[Caption]:
     """The captions of a session that hears `words` words in pieces of 300 ms, and stops.
 
@@ -35,7 +38,7 @@ def run(
 
     async def listen() -> Session:
         queue = TranslationQueue(translator or ScriptedTranslator())
-        pool = scripted_pool(ScriptedRecognizer(script))
+        pool = scripted_pool(recognizer or ScriptedRecognizer(script))
         session = Session("s", config, pool, queue, captions.append)
         running = asyncio.create_task(session.run())
         for count in range(1, 1 + min(words, len(script.split()))):
@@ -81,6 +84,42 @@ def test_revisions_grow_and_the_final_comes_last() -> None:
     revisions = [c.revision for c in captions]
     assert revisions == sorted(revisions)
     assert [c.is_final for c in captions] == [False] * (len(captions) - 1) + [True]
+
+
+def test_captions_of_the_spoken_language_carry_their_words_and_no_others_do() -> None:
+    captions = run(SCRIPT, LiveConfig("en", ("es",)))
+    for caption in captions:
+        assert caption.is_source == (caption.language == "en")
+        spoken = joined_text(caption.words)
+        assert caption.text.startswith(spoken) if caption.is_source else not caption.words
+    (final,) = (c for c in captions if c.is_final and c.is_source)
+    assert final.text == joined_text(final.words)
+    assert [word.start_ms for word in final.words] == [n * WORD_MS for n in range(10)]
+
+
+def test_speech_in_a_script_without_blanks_is_shown_and_translated_without() -> None:
+    class Japanese(ScriptedRecognizer):
+        def recognize(self, *args: Any, **options: Any) -> list[Word]:
+            words = super().recognize(*args, **options)
+            return [replace(word, is_joined=n > 0) for n, word in enumerate(words)]
+
+    script = "港は 六時に 開き、 船は すぐに 出ます。"
+    recognizer = Japanese(script, language="ja", is_written=True)
+    translator = ScriptedTranslator()
+    captions = run(script, LiveConfig("ja", ("es",), "stable"), translator, recognizer=recognizer)
+    shown, whole = texts(captions, "ja"), script.replace(" ", "")
+    assert shown[-1] == whole and len(shown) > 2
+    assert all(whole.startswith(text) for text in shown)
+    assert translator.texts[-1] == whole
+    assert not any(" " in text for text in translator.texts)
+
+
+def test_a_translator_is_told_whether_the_text_is_written() -> None:
+    for is_written in (True, False):
+        translator = ScriptedTranslator()
+        recognizer = ScriptedRecognizer(SCRIPT, is_written=is_written)
+        run(SCRIPT, LiveConfig("en", ("es",)), translator, recognizer=recognizer)
+        assert {request.is_written for request in translator.asked} == {is_written}
 
 
 def test_a_long_speech_is_cut_without_losing_or_doubling_words() -> None:

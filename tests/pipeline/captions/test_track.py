@@ -1,5 +1,13 @@
+from __future__ import annotations
+
+import random
+from typing import get_args
+
+import pytest
+
 from surtitle.pipeline.captions.track import CaptionTrack, SourceTrack
-from surtitle.pipeline.events import SourceSegment, Word
+from surtitle.pipeline.config import CaptionMode
+from surtitle.pipeline.events import Caption, SourceSegment, Word, joined_text
 
 
 def segment(
@@ -57,8 +65,123 @@ def test_a_failed_final_keeps_what_is_shown_or_falls_back_to_the_source() -> Non
     assert track.give_up(segment("good morning to", 0, segment_id=6)) is None
 
 
+def test_a_request_says_whether_its_text_is_written() -> None:
+    assert CaptionTrack("en", "es", "fresh").request(segment("Hello.", 0)).is_written
+    raw = CaptionTrack("en", "es", "fresh", is_written=False)
+    assert not raw.request(segment("hello", 0)).is_written
+
+
+def said(*texts: str, joined: bool = False) -> tuple[Word, ...]:
+    return tuple(
+        Word(text, 100 * n, 100 * n + 90, 0.5, is_joined=joined and n > 0)
+        for n, text in enumerate(texts)
+    )
+
+
+def show(track: SourceTrack, words: tuple[Word, ...], committed: int, **final: bool) -> Caption:
+    caption = track.apply(SourceSegment(4, 0, words, final.get("is_final", False)), committed)
+    assert caption is not None
+    return caption
+
+
 def test_a_stable_source_shows_committed_words_only() -> None:
     track = SourceTrack("en", "stable")
-    caption = track.apply(segment("The harbor opens", 0), "The harbor opens", "The harbor")
+    caption = track.apply(segment("The harbor opens", 0), 2)
     assert caption is not None and caption.text == "The harbor"
-    assert track.apply(segment("The harbor closes", 1), "The harbor closes", "The harbor") is None
+    assert track.apply(segment("The harbor closes", 1), 2) is None
+
+
+def test_a_caption_of_the_spoken_language_has_the_words_that_it_shows() -> None:
+    track = SourceTrack("en", "stable")
+    words = said("The", "harbor,", "it", "opens.")
+    caption = show(track, words, 2)
+    assert (caption.is_source, caption.text, caption.words) == (True, "The harbor,", words[:2])
+    caption = show(track, words, 4, is_final=True)
+    assert (caption.text, caption.words) == ("The harbor, it opens.", words)
+
+
+def test_a_translation_has_no_words_and_is_not_the_source() -> None:
+    caption = CaptionTrack("en", "es", "stable").apply(segment("Yes.", 0, is_final=True), "Sí.")
+    assert caption is not None and not caption.is_source and caption.words == ()
+
+
+def test_a_word_that_is_shown_in_part_is_not_among_the_words() -> None:
+    track = SourceTrack("en", "fresh")
+    words = said(*"one two three four five 6.50.7".split())  # "6", ".", "50", ".", "7"
+    caption = show(track, words, 5)
+    assert caption.text == "one two three four five 6"
+    assert caption.words == words[:5]
+
+
+def test_text_without_blanks_is_committed_and_shown_without_blanks() -> None:
+    track = SourceTrack("ja", "stable")
+    words = said("港は", "六時に", "開き", "ます。", joined=True)
+    caption = show(track, words, 2)
+    assert (caption.text, caption.words) == ("港は六時に", words[:2])
+    caption = show(track, words, 4, is_final=True)
+    assert (caption.text, caption.words) == ("港は六時に開きます。", words)
+
+
+def test_a_word_of_two_parts_is_one_where_its_unit_is() -> None:
+    track = SourceTrack("en", "stable")
+    words = (
+        Word("we", 0, 90, 1.0),
+        Word("do", 100, 150, 1.0),
+        Word("n't", 150, 190, 1.0, False, True),
+    )
+    assert show(track, words, 2).text == "we"  # not "we do", which would be taken back
+    caption = show(track, words, 3, is_final=True)
+    assert caption.text == "we don't"
+    assert [(w.text, w.start_ms, w.end_ms) for w in caption.words] == [
+        ("we", 0, 90),
+        ("don't", 100, 190),
+    ]
+
+
+def test_words_are_spelled_as_they_are_shown() -> None:
+    track = SourceTrack("en", "stable")
+    show(track, said("The", "harbour"), 2)
+    caption = show(track, said("The", "harbor", "opens"), 3)
+    assert [word.text for word in caption.words] == ["The", "harbour", "opens"]
+
+
+def test_what_could_not_be_taken_back_is_as_late_as_the_last_word() -> None:
+    track = SourceTrack("en", "stable")
+    show(track, said("The", "harbor", "opens", "soon"), 4)
+    caption = show(track, said("The", "harbor"), 2, is_final=True)
+    assert caption.text == "The harbor opens soon"
+    assert [(w.text, w.start_ms, w.is_estimated) for w in caption.words] == [
+        ("The", 0, False),
+        ("harbor", 100, False),
+        ("opens", 190, True),
+        ("soon", 190, True),
+    ]
+
+
+@pytest.mark.parametrize("mode", get_args(CaptionMode))
+@pytest.mark.parametrize(
+    ("language", "alphabet"), [("en", "ab.,'5"), ("ja", "港は。A1"), ("th", "กขำ่1")]
+)
+def test_the_words_of_a_caption_are_those_of_its_text(
+    language: str, alphabet: str, mode: CaptionMode
+) -> None:
+    rng = random.Random(3)
+    for segment_id in range(200):
+        track, words = SourceTrack(language, mode), list[Word]()
+        committed = 0
+        for revision in range(8):
+            del words[rng.randrange(committed, len(words) + 1) :]
+            for _ in range(rng.randrange(4)):
+                text = "".join(rng.choices(alphabet, k=rng.randrange(1, 4)))
+                words.append(Word(text, 0, 90, 1.0, is_joined=rng.random() < 0.5))
+            if not words:
+                continue
+            committed = rng.randrange(committed, len(words) + 1)
+            is_final = revision == 7
+            one = SourceSegment(segment_id, revision, tuple(words), is_final)
+            caption = track.apply(one, len(words) if is_final else committed)
+            if caption is None:
+                continue
+            spoken = joined_text(caption.words)
+            assert caption.text == spoken if is_final else caption.text.startswith(spoken)
+            assert len(caption.words) <= len(words) or is_final

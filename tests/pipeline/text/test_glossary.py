@@ -47,3 +47,16 @@ def test_only_terms_in_the_text_are_required() -> None:
 def test_an_expression_is_whole_words_in_any_case() -> None:
     assert contains("El Puerto, por fin", "puerto")
     assert not contains("puertos", "puerto")
+
+
+def test_where_words_are_not_parted_a_term_may_stand_anywhere() -> None:
+    assert contains("港は六時に開きます。", "港")
+    assert contains("我们用GPU训练", "gpu")
+    assert not contains("我们用GPUs训练", "GPU")
+    assert contains("ไปที่ท่าเรือกันเถอะ", "ท่าเรือ")
+    assert not contains("항구에서", "항")  # Korean parts its words
+
+
+def test_a_term_may_be_any_characters() -> None:
+    for term in ("C++", "(sic)", "日本[", "-", "]^\\"):
+        assert contains(f"so {term} it is", term)

@@ -148,3 +148,44 @@ def test_the_dealing_of_words_makes_no_difference() -> None:
 def test_a_config_that_makes_no_sense_is_refused(field: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(field))):
         SegmenterConfig(**field)
+
+
+def joined(*texts: str, word_ms: int = 200) -> list[Word]:
+    """Words of a script without spaces, one after the other; one that begins with a space is
+    parted from what precedes it."""
+    return [
+        Word(text.strip(), n * word_ms, (n + 1) * word_ms, 1.0, is_joined=text[0] != " " and n > 0)
+        for n, text in enumerate(texts)
+    ]
+
+
+def test_text_without_blanks_stays_without() -> None:
+    segmenter = Segmenter(SegmenterConfig(), "ja", is_written=True)
+    words = joined("港は", "六時に", "開きます。", "船は", " GPU", "で", "走ります。")
+    closed = segmenter.push(words) + segmenter.flush()
+    assert [one.text for one in closed] == ["港は六時に開きます。", "船は GPUで走ります。"]
+    assert [word for one in closed for word in one.words] == words
+
+
+def test_a_segment_is_not_cut_inside_of_a_word_or_number() -> None:
+    segmenter = Segmenter(SegmenterConfig(), "zh", is_written=True)
+    words = joined("版本", "3.", "5", "很好。", "Open", "AI", "也", "好")
+    closed = segmenter.push(words) + segmenter.flush()
+    assert [one.text for one in closed] == ["版本3.5很好。", "OpenAI也好"]
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_word_that_never_ends_is_cut_once_and_again(language: str, is_live: bool) -> None:
+    segmenter = Segmenter(SegmenterConfig(), language, is_written=True, is_live=is_live)
+    words = joined(*["ab"] * 400)  # 80 s
+    closed = segmenter.push(words) + segmenter.flush()
+    assert "".join(one.text for one in closed) == "ab" * 400
+    assert max(one.end_ms - one.start_ms for one in closed) <= 20_200
+
+
+def test_a_draft_that_reads_the_same_is_none() -> None:
+    segmenter = Segmenter(SegmenterConfig(), "ja", is_written=True, is_live=True)
+    assert segmenter.draft(joined("港は", "六時に")) is not None
+    assert segmenter.draft(joined("港", "は", "六時に")) is None
+    assert segmenter.draft(joined("港は", " 六時に")) is not None

@@ -60,3 +60,11 @@ def test_a_sentence_that_was_cut_in_the_middle_goes_on() -> None:
 
 def test_nothing_is_written_of_nothing() -> None:
     assert written_form([], "en") == []
+
+
+@pytest.mark.parametrize(("language", "end"), [("en", "."), ("ja", "。"), ("hi", "।"), ("th", "")])
+def test_a_sentence_ends_with_the_mark_of_its_language(language: str, end: str) -> None:
+    words = (Word("a", 0, 90, 1.0), Word("b", 100, 190, 1.0, is_joined=True))
+    segment = SourceSegment(0, 0, words, is_final=True)
+    (written,) = written_form([segment], language)
+    assert written.text == f"Ab{end}"
