@@ -80,10 +80,10 @@ def test_audio_ends_where_a_stop_is_wanted() -> None:
         assert asyncio.run(heard(stop)) == [b"\0", b"\1"]
 
 
-def wait_for_the_last_word(url: str) -> None:
-    """Until viewers see all that is spoken, which is still a draft."""
+def wait_for(url: str, text: str) -> None:
+    """Until viewers see what was spoken, as a draft."""
     with open_socket(url, "/v1/view") as viewer:
-        while "leave soon" not in str(viewer.recv(timeout=20)):
+        while text not in str(viewer.recv(timeout=20)):
             pass
 
 
@@ -109,7 +109,7 @@ def test_a_signal_to_the_group_ends_the_sessions_of_a_server_in_order(
         publisher.send(json.dumps(START))
         for _ in WORDS:
             publisher.send(WORD_PCM)
-        wait_for_the_last_word(url)
+        wait_for(url, "the ferries leave")
         server.signal(number)
         server.signal(number)  # `timeout` sends it to the process and to its group
         said = [json.loads(message) for message in publisher]
@@ -128,7 +128,7 @@ def test_a_signal_to_the_group_ends_live_captions_in_order(
     with command(tmp_path, "live", *options) as live:
         found = re.search(r"http://127.0.0.1:\d+", live.line_with("Overlay: "))
         assert found is not None
-        wait_for_the_last_word(found[0])
+        wait_for(found[0], "the ferries leave soon")
         live.signal(number)
         out = ended_well(live.end())
     assert f"en: {FINAL}" in out.splitlines() and "es: [es] " in out
@@ -145,7 +145,7 @@ def test_a_signal_ends_publish_with_its_last_captions_and_listen_at_once(
         command(tmp_path, "listen", url) as listening,
         command(tmp_path, "publish", str(SAMPLE), "--url", url) as publishing,
     ):
-        wait_for_the_last_word(url)
+        wait_for(url, "the ferries leave soon")
         publishing.signal(number)
         assert FINAL in ended_well(publishing.end()).splitlines()
         assert listening.process.stdout is not None
