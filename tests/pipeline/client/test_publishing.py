@@ -333,7 +333,8 @@ def test_a_server_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         room.starts.append(json.loads(await socket.recv()))
         await send(socket, started())
         socket.transport.pause_reading()  # as of a process that is stopped
-        await came_back.wait()
+        async with asyncio.timeout(8):
+            await came_back.wait()
 
     hearing = published(script)
     assert "nothing has come for 0.2 s" in hearing.notices[0]
@@ -354,7 +355,8 @@ def test_sending_to_a_dead_peer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         room.starts.append(json.loads(await socket.recv()))
         await send(socket, started())
         socket.transport.pause_reading()
-        await came_back.wait()
+        async with asyncio.timeout(8):
+            await came_back.wait()
 
     noise = random.Random(1).randbytes(800_000)  # which cannot be compressed
 
