@@ -9,9 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .audio.container import AudioChoice, Warn
 from .audio.pcm import to_ms
 from .audio.recording import read_audio
 from .config import BatchConfig, SegmenterConfig
+from .errors import TranslatorError
 from .events import SourceSegment, TranslationRequest, Utterance
 from .recognizers import Recognizer
 from .recognizers.vad import Vad
@@ -28,7 +30,10 @@ Progress = Callable[[int], None]  # hears how much of the recording is done, in 
 
 @dataclass(slots=True)
 class Transcript:
-    """What was said, and its translations: one text per segment and target language."""
+    """What was said, and its translations: one text per segment and target language.
+
+    A target that no translator reaches has none, nor has the language that is spoken.
+    """
 
     language: str
     segments: list[SourceSegment] = field(default_factory=list[SourceSegment])
@@ -37,21 +42,22 @@ class Transcript:
 
 async def transcribe(
     path: Path,
+    audio: AudioChoice,
     config: BatchConfig,
     recognizer: Recognizer,
     queue: TranslationQueue,
     progress: Progress,
+    warn: Warn,
 ) -> Transcript:
     """Recognize a recording and translate it into every target language; write nothing.
 
     Decoding and recognition compute in threads, and go on while what they have found is translated.
-    `progress` is called on the event loop. Raises SurtitleError.
+    `progress` and `warn` are called on the event loop; `warn` hears in a sentence what is missing
+    or wrong where the rest can be used. Raises SurtitleError.
     """
-    async with aclosing(_utterances(path, recognizer, progress)) as utterances:
+    async with aclosing(_utterances(path, audio, recognizer, progress, warn)) as utterances:
         language, heard = await _language(utterances, recognizer, config.source)
-        targets = [target for target in config.targets if target != language]
-        for target in targets:
-            queue.check(language, target)
+        targets = _reached(path, language, config, queue, warn)
         segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
         translated = _Translated(
             path, Transcript(language), targets, config, queue, is_written=recognizer.is_written
@@ -136,10 +142,37 @@ class _Translated:
         )
 
 
+def _reached(
+    path: Path, language: str, config: BatchConfig, queue: TranslationQueue, warn: Warn
+) -> list[str]:
+    """The targets that are to be translated into. Raises TranslatorError if none can be."""
+    wanted = [target for target in config.targets if target != language]
+    refused: list[TranslatorError] = []
+    reached: list[str] = []
+    for target in wanted:
+        try:
+            queue.check(language, target)
+        except TranslatorError as error:
+            refused.append(error)
+        else:
+            reached.append(target)
+    if refused and not reached:
+        raise refused[0]
+    for error in refused:
+        warn(f"{path}: {error}")
+    return reached
+
+
 async def _utterances(
-    path: Path, recognizer: Recognizer, progress: Progress
+    path: Path, audio: AudioChoice, recognizer: Recognizer, progress: Progress, warn: Warn
 ) -> AsyncGenerator[Utterance, None]:
-    chunks, vad = read_audio(path), Vad(recognizer.file_vad)
+    loop = asyncio.get_running_loop()
+
+    def warn_there(line: str) -> None:  # in a thread
+        loop.call_soon_threadsafe(warn, line)
+
+    chunks = read_audio(path, audio, warn_there)
+    vad = Vad(recognizer.file_vad)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         for utterance in await asyncio.to_thread(vad.push, chunk):
             yield utterance

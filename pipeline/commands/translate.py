@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..config import Term
 from ..events import TranslationRequest
+from ..text.decoding import decode_line
 from ..text.glossary import read_terms, required
 from ..translators import open_translator
 from ..translators.queue import TranslationQueue
@@ -45,14 +46,19 @@ def run(arguments: argparse.Namespace) -> int:
     source, target = arguments.source, arguments.target
     translator = open_translator(arguments.translator, arguments.checkpoint, [(source, target)])
     translator.check(source, target)
-    asyncio.run(_translate(TranslationQueue(translator), source, target, terms))
+    try:
+        asyncio.run(_translate(TranslationQueue(translator), source, target, terms))
+    except ValueError as error:
+        print(f"surtitle translate: standard input: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
 async def _translate(
     queue: TranslationQueue, source: str, target: str, terms: Sequence[Term]
 ) -> None:
-    """From standard input to standard output. Raises TranslatorError."""
+    """From standard input to standard output. Raises TranslatorError, and ValueError for input
+    that is not UTF-8."""
     columns = SpinnerColumn(), TextColumn("{task.completed} lines"), TimeElapsedColumn()
     console = Console(stderr=True)
     # Where the translations go to the same terminal, they are progress enough.
@@ -61,7 +67,7 @@ async def _translate(
     async with aclosing(queue):
         with progress:
             task = progress.add_task("", total=None)
-            for lines in _batches(sys.stdin):
+            for lines in _batches(_lines(sys.stdin.buffer)):
                 requests = [
                     TranslationRequest(line, source, target, required=required(line, terms, target))
                     for line in lines
@@ -72,6 +78,11 @@ async def _translate(
                     print(answer)
                 sys.stdout.flush()
                 progress.advance(task, len(lines))
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(stream, start=1):
+        yield decode_line(line, number)
 
 
 def _batches(lines: Iterator[str]) -> Iterator[Sequence[str]]:

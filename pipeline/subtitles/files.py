@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Sequence
+import secrets
+import stat
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -107,8 +109,42 @@ def _escaped(line: str, subtitle_format: SubtitleFormat) -> str:
     return line
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, where there is none yet. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"{folder} is a file, not a folder; choose another one") from error
+    except OSError as error:
+        raise OutputError(f"the folder {folder} cannot be made: {error.strerror}") from error
+
+
+def check_writable(paths: Collection[Path]) -> None:
+    """Find out before the work whether files can be written later. Raises OutputError."""
+    for path in paths:
+        try:
+            if stat.S_ISDIR(path.stat().st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise OutputError(_why_not_written(path, error)) from error
+    for folder, path in {path.parent: path for path in paths}.items():
+        partial = _partial(folder)
+        try:
+            partial.touch(exist_ok=False)
+        except OSError as error:
+            raise OutputError(_why_not_written(path, error)) from error
+        partial.unlink()
+
+
+def _partial(folder: Path) -> Path:
+    """A file that nobody else has; its name is short, however long that of the result is."""
+    return folder / f".surtitle-{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
 def _write_atomically(path: Path, text: str, newline: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = _partial(path.parent)
     try:
         with partial.open("w", encoding="utf-8", newline=newline) as file:
             file.write(text)
@@ -120,6 +156,8 @@ def _write_atomically(path: Path, text: str, newline: str) -> None:
 
 
 def _why_not_written(path: Path, error: OSError) -> str:
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{path} cannot be written: its name would be too long; rename the recording"
     if path.is_dir():
         return f"{path} cannot be written: a folder has this name; rename or remove it"
     if not path.parent.is_dir():

@@ -1,8 +1,12 @@
-"""Which subtitle files belong to a recording, and what stands in them (pure)."""
+"""Which subtitle files belong to a recording, and what stands in them.
+
+All is decided by names; only `is_finished` looks which files there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +41,37 @@ def tracks(path: Path, config: BatchConfig, language: str) -> list[Track]:
     ]
 
 
-def check_names(paths: Sequence[Path], output_dir: Path | None) -> None:
-    """Two recordings must not write the same files. Raises ValueError."""
-    taken: dict[Path, Path] = {}
+def is_finished(path: Path, config: BatchConfig) -> bool:
+    """Whether all files of a recording exist; where its language is not known, for any language."""
+    if config.source is not None:
+        languages = {config.source}
+    else:
+        languages = _languages_beside(path, config)
+    return any(
+        all(track.path.exists() for track in tracks(path, config, language))
+        for language in languages
+    )
+
+
+def _languages_beside(path: Path, config: BatchConfig) -> set[str]:
+    """The languages in which a recording has a file."""
+    folder = config.output_dir or path.parent
+    pattern = re.compile(rf"{re.escape(path.stem)}\.([a-z]{{2}})\.[a-z]+")
+    names = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
+    return {found[1] for name in names if (found := pattern.fullmatch(name))}
+
+
+def clashes(paths: Iterable[Path], output_dir: Path | None) -> dict[Path, Path]:
+    """The recordings that would write the files of an earlier one, and this one."""
+    first: dict[Path, Path] = {}
+    found: dict[Path, Path] = {}
     for path in paths:
         target = (output_dir or path.parent) / path.stem
-        if other := taken.get(target):
-            raise ValueError(f"{other} and {path} would write the same files; rename one of them")
-        taken[target] = path
+        if target in first:
+            found[path] = first[target]
+        else:
+            first[target] = path
+    return found
 
 
 def track_cues(

@@ -9,6 +9,11 @@ SAMPLE = Path(__file__).parents[2] / "samples" / "harbor.flac"
 QUICK = ["--translator", "echo", "--asr", "moonshine", "--to", "es"]
 
 
+def piped(data: bytes) -> io.TextIOWrapper:
+    """Standard input with these bytes."""
+    return io.TextIOWrapper(io.BytesIO(data), encoding="ascii", errors="surrogateescape")
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first seconds of the sample."""
@@ -87,7 +92,7 @@ def test_two_recordings_of_one_name(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_translate_writes_as_many_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("One.\n\nTwo.\n"))
+    monkeypatch.setattr("sys.stdin", piped(b"One.\n\nTwo.\n"))
     assert main(["translate", "--to", "es", "--translator", "echo"]) == 0
     assert capsys.readouterr().out == "[es] One.\n[es] \n[es] Two.\n"
 
@@ -97,7 +102,7 @@ def test_translate_keeps_to_a_glossary(
 ) -> None:
     terms = tmp_path / "terms.txt"
     terms.write_text("harbor = Fondeadero\n")
-    monkeypatch.setattr("sys.stdin", io.StringIO("The harbor is old.\nThe house is old.\n"))
+    monkeypatch.setattr("sys.stdin", piped(b"The harbor is old.\nThe house is old.\n"))
     assert main(["translate", "--to", "es", "--terms", str(terms)]) == 0
     harbor, house = capsys.readouterr().out.splitlines()
     assert "Fondeadero" in harbor
@@ -125,3 +130,19 @@ def test_the_old_name_of_a_translator_gets_one_line_with_the_new_one(
     assert exit_.value.code == 2
     error = f"surtitle {command[0]}: --translator diffusion is called own now\n"
     assert capsys.readouterr().err == error
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", piped("Él.\r\nÉl.\r\n".encode("utf-8-sig")))
+    assert main(["translate", "--to", "es", "--translator", "echo"]) == 0
+    assert capsys.readouterr().out == "[es] Él.\n[es] Él.\n"
+
+
+def test_lines_in_another_encoding_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", piped("One.\nÉl.\n".encode("latin-1")))
+    assert main(["translate", "--to", "es", "--translator", "echo"]) == 1
+    assert "standard input: line 2 is not UTF-8" in capsys.readouterr().err

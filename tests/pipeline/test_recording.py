@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from surtitle.pipeline.audio.container import AudioChoice
 from surtitle.pipeline.audio.pcm import to_ms
 from surtitle.pipeline.config import BatchConfig, Term, VadConfig
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
@@ -59,16 +61,41 @@ class CountingRecognizer:
 WORDS = ("one", "two", "three")
 
 
+async def transcribed(
+    config: BatchConfig,
+    queue: TranslationQueue,
+    recognizer: CountingRecognizer | None = None,
+    *,
+    path: Path = SAMPLE,
+    progress: Callable[[int], None] = lambda ms: None,
+    warnings: list[str] | None = None,
+) -> Transcript:
+    said: list[str] = []
+    transcript = await transcribe(
+        path,
+        AudioChoice(),
+        config,
+        recognizer or CountingRecognizer(),
+        queue,
+        progress,
+        said.append,
+    )
+    if warnings is None:
+        assert said == []
+    else:
+        warnings += said
+    return transcript
+
+
 def run(
     config: BatchConfig,
     translator: ScriptedTranslator | None = None,
     recognizer: CountingRecognizer | None = None,
     path: Path = SAMPLE,
+    warnings: list[str] | None = None,
 ) -> Transcript:
     queue = TranslationQueue(translator or ScriptedTranslator())
-    return asyncio.run(
-        transcribe(path, config, recognizer or CountingRecognizer(), queue, lambda ms: None)
-    )
+    return asyncio.run(transcribed(config, queue, recognizer, path=path, warnings=warnings))
 
 
 def test_all_targets_are_at_work_together() -> None:
@@ -77,8 +104,7 @@ def test_all_targets_are_at_work_together() -> None:
     async def scenario() -> Transcript:
         queue = TranslationQueue(translator)
         config = BatchConfig("en", ("es", "de"))
-        recognizer = CountingRecognizer()
-        task = asyncio.create_task(transcribe(SAMPLE, config, recognizer, queue, lambda ms: None))
+        task = asyncio.create_task(transcribed(config, queue))
         await translator.until(lambda: {r.target for r in translator.at_work} == {"es", "de"})
         translator.holds = False
         translator.release()
@@ -97,9 +123,7 @@ def test_recognition_goes_on_while_segments_are_translated_but_not_without_bound
 
     async def scenario() -> Transcript:
         queue = TranslationQueue(translator)
-        task = asyncio.create_task(
-            transcribe(SAMPLE, BatchConfig("en", ("es",)), recognizer, queue, lambda ms: None)
-        )
+        task = asyncio.create_task(transcribed(BatchConfig("en", ("es",)), queue, recognizer))
         assert await asyncio.to_thread(recognizer.has_heard_three.wait, 10)
         await asyncio.sleep(0.2)  # enough for the next utterance, if it did not wait
         assert recognizer.heard == 3
@@ -119,10 +143,10 @@ def test_a_file_that_cannot_be_translated_leaves_the_queue_to_others() -> None:
         queue = TranslationQueue(translator)
         config = BatchConfig("en", ("es",))
         with pytest.raises(TranslatorError, match="no memory"):
-            await transcribe(SAMPLE, config, CountingRecognizer(), queue, lambda ms: None)
+            await transcribed(config, queue)
         assert queue.oldest_heard_ms(str(SAMPLE)) is None
         translator.errors.clear()
-        await transcribe(SAMPLE, config, CountingRecognizer(), queue, lambda ms: None)
+        await transcribed(config, queue)
 
     asyncio.run(scenario())
 
@@ -138,12 +162,7 @@ def test_two_recordings_and_live_requests_share_a_translator() -> None:
     async def scenario() -> tuple[Transcript, Transcript]:
         queue = TranslationQueue(ScriptedTranslator(at_once=2))
         return await asyncio.gather(
-            *(
-                transcribe(
-                    SAMPLE, BatchConfig("en", (to,)), CountingRecognizer(), queue, lambda ms: None
-                )
-                for to in ("es", "de")
-            )
+            *(transcribed(BatchConfig("en", (to,)), queue) for to in ("es", "de"))
         )
 
     spanish, german = asyncio.run(scenario())
@@ -170,6 +189,26 @@ def test_unknown_pair_is_refused_before_the_work() -> None:
     assert recognizer.heard == 0
 
 
+def test_a_target_that_cannot_be_reached_costs_that_target_alone() -> None:
+    warnings: list[str] = []
+    translator = ScriptedTranslator(targets=frozenset({"es"}))
+    transcript = run(BatchConfig(None, ("en", "es", "de")), translator, warnings=warnings)
+    assert list(transcript.translations) == ["es"]
+    assert [line.partition(": ")[2] for line in warnings] == [
+        "cannot translate fr to en",
+        "cannot translate fr to de",
+    ]
+
+
+def test_what_is_wrong_with_a_recording_is_heard_on_the_event_loop(tmp_path: Path) -> None:
+    path = tmp_path / "half.flac"
+    path.write_bytes(SAMPLE.read_bytes()[: SAMPLE.stat().st_size // 2])
+    warnings: list[str] = []
+    assert run(BatchConfig("en"), path=path, warnings=warnings).segments
+    (line,) = warnings
+    assert line.startswith(f"{path}: it ")
+
+
 def test_silence_has_no_segments(tmp_path: Path) -> None:
     path = tmp_path / "silence.wav"
     with av.open(str(path), "w") as container:
@@ -191,7 +230,7 @@ def test_progress_reaches_the_end_on_the_event_loop() -> None:
         heard.append(done_ms)
 
     queue = TranslationQueue(ScriptedTranslator())
-    asyncio.run(transcribe(SAMPLE, BatchConfig("en"), CountingRecognizer(), queue, progress))
+    asyncio.run(transcribed(BatchConfig("en"), queue, progress=progress))
     assert heard == sorted(heard) and abs(heard[-1] - 68_760) < 100
 
 

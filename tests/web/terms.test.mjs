@@ -16,8 +16,8 @@ test("the first bad line is named", () => {
   for (const line of CASES.bad) {
     const { terms, problem } = readTerms(`Tatiana\n# a comment\n${line}\nanother =`, ["es"]);
     assert.deepEqual(terms, []);
-    assert.match(problem, /^Line 3 (must be TERM|has an empty translation)/);
-    assert.ok(problem.endsWith(`“${line}”`), problem);
+    assert.match(problem, /^Line 3 (must be TERM|has )/);
+    assert.ok(problem.includes(`“${line.split(" #")[0]}`), problem);
   }
 });
 
@@ -26,7 +26,7 @@ test("what the server would refuse is named here", () => {
   assert.match(named(`a = ${"😀".repeat(101)}`), /^Line 1 has a text of more than 100 characters/);
   assert.equal(named("😀".repeat(100)), null);
   assert.equal(named("book = کتاب\u200cها"), null);
-  for (const invisible of ["\t", "\u00a0", "\u200b", "\ud800", "\u2066"]) {
+  for (const invisible of ["\u00a0", "\u200b", "\ud800", "\u2066"]) {
     assert.match(named(`old${invisible}town`), /^Line 1 has an invisible character/);
   }
   assert.equal(named("word\n".repeat(500)), null);

@@ -85,3 +85,78 @@ def test_a_recording_that_cannot_be_translated_is_reported_and_the_next_one_is_d
         "second.en.srt",
         "second.es.srt",
     ]
+
+
+def test_files_that_are_there_are_left_as_they_are(
+    tmp_path: Path, recognizer: CountingRecognizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "harbor.en.srt"
+    mine.write_text("corrected by hand")
+    command = ["subtitle", str(SAMPLE), "--to", "es", "--output-dir", str(tmp_path)]
+    assert main(command) == 0
+    assert mine.read_text() == "corrected by hand"
+    assert "[es]" in (tmp_path / "harbor.es.srt").read_text(encoding="utf-8")
+    assert f"kept {mine}" in capsys.readouterr().err
+    heard = recognizer.heard
+    assert main(command) == 0
+    assert recognizer.heard == heard
+    assert main([*command, "--force"]) == 0
+    assert "One two three." in mine.read_text(encoding="utf-8")
+
+
+def test_a_target_that_cannot_be_written_is_found_before_the_work(
+    tmp_path: Path, recognizer: CountingRecognizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "harbor.es.srt" / "x").mkdir(parents=True)
+    command = ["subtitle", str(SAMPLE), "--to", "es", "--output-dir", str(tmp_path), "--force"]
+    assert main(command) == 1
+    assert "a folder has this name" in capsys.readouterr().err
+    assert recognizer.heard == 0
+
+
+def test_an_output_folder_that_is_a_file_is_named(
+    tmp_path: Path, recognizer: CountingRecognizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").touch()
+    assert main(["subtitle", str(SAMPLE), "--output-dir", str(tmp_path / "out")]) == 1
+    assert f"{tmp_path / 'out'} is a file, not a folder" in capsys.readouterr().err
+    assert recognizer.heard == 0
+
+
+def test_a_name_with_brackets_and_stars_is_shown_whole_and_found_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = tmp_path / "M*A*S*H [x265].flac"
+    talk.symlink_to(SAMPLE)
+    command = ["subtitle", str(talk), "--from", "auto"]
+    assert main(command) == 0
+    assert f"│ {talk.name} │" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "finished before" in capsys.readouterr().err
+
+
+def test_a_target_that_cannot_be_reached_costs_that_target_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    translator = ScriptedTranslator(targets=frozenset({"es"}))
+    monkeypatch.setattr(subtitle, "open_translator", lambda *_args, **_options: translator)
+    options = ["--from", "auto", "--to", "en,es", "--bilingual", "--output-dir", str(tmp_path)]
+    assert main(["subtitle", str(SAMPLE), *options]) == 1
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["harbor.es.srt", "harbor.fr-es.srt", "harbor.fr.srt"]
+    assert "cannot translate fr to en" in capsys.readouterr().err
+
+
+def test_the_summary_counts_what_became_of_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "new.flac", "old.flac":
+        (tmp_path / name).symlink_to(SAMPLE)
+    (tmp_path / "old.en.srt").touch()
+    missing = tmp_path / "missing.flac"
+    assert (
+        main(["subtitle", *map(str, (tmp_path / "new.flac", tmp_path / "old.flac", missing))]) == 1
+    )
+    error = capsys.readouterr().err
+    assert "1 done, 1 finished before, 1 failed" in error
+    assert f"failed: {missing} does not exist" in error

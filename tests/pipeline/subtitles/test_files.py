@@ -14,7 +14,13 @@ import pytest
 from surtitle.pipeline.config import SUBTITLE_FORMATS, SubtitleFormat
 from surtitle.pipeline.errors import OutputError
 from surtitle.pipeline.subtitles.cues import Cue, TextBlock
-from surtitle.pipeline.subtitles.files import MAX_ASS_MS, subtitle_text, write_subtitles
+from surtitle.pipeline.subtitles.files import (
+    MAX_ASS_MS,
+    check_writable,
+    make_folder,
+    subtitle_text,
+    write_subtitles,
+)
 
 HOSTILE = [
     "a & b &amp; c < d > e",
@@ -180,3 +186,40 @@ def test_a_folder_of_that_name_is_reported(tmp_path: Path) -> None:
 def test_ass_says_where_its_clock_ends(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="10 hours"):
         write_subtitles([cue(MAX_ASS_MS - 1000, MAX_ASS_MS, "late")], tmp_path / "x.ass", "ass")
+
+
+def test_the_longest_name_that_a_file_can_have_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 248 + ".en.srt")  # 255 bytes
+    check_writable([path])
+    write_subtitles([], path, "srt")
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_could_not_be_written_is_found_before_the_work(tmp_path: Path) -> None:
+    too_long, folder = tmp_path / ("x" * 250 + ".en.srt"), tmp_path / "talk.en.srt"
+    folder.mkdir()
+    for path, reason in (
+        (too_long, "name would be too long"),
+        (folder, "a folder has this name"),
+        (tmp_path / "none" / "talk.en.srt", "there is no folder"),
+    ):
+        with pytest.raises(OutputError, match=reason):
+            check_writable([tmp_path / "other.srt", path])
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody can fill")
+def test_a_folder_that_nobody_can_write_to_is_found_before_the_work() -> None:
+    with pytest.raises(OutputError, match=r"/proc/self/talk\.en\.srt cannot be written"):
+        check_writable([Path("/proc/self/talk.en.srt")])
+
+
+def test_a_folder_for_results_is_made_or_named(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    make_folder(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is a file, not a folder"):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot be made"):
+        make_folder(tmp_path / "file" / "b")

@@ -60,3 +60,34 @@ def test_where_words_are_not_parted_a_term_may_stand_anywhere() -> None:
 def test_a_term_may_be_any_characters() -> None:
     for term in ("C++", "(sic)", "日本[", "-", "]^\\"):
         assert contains(f"so {term} it is", term)
+
+
+def test_a_number_sign_inside_a_term_begins_no_comment() -> None:
+    (term,) = parse_terms("C# = Ce Sharp  # the language")
+    assert required("I write C# every day.", [term], "es") == ("Ce Sharp",)
+
+
+def test_a_tab_stands_for_the_equals_sign() -> None:
+    assert parse_terms("harbor\tpuerto\n") == (Term("harbor", {ANY_LANGUAGE: "puerto"}),)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("C # = Ce Sharp", "behind a #"),
+        ("harbor, puerto", "a comma and no ="),
+        ("harbor\tpuerto\tHafen", "more than one tab"),
+    ],
+)
+def test_what_a_line_may_mean_otherwise_is_refused(line: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"line 1 of the terms has .*{reason}"):
+        parse_terms(line)
+
+
+def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "terms.txt"
+    path.write_bytes("Tatiana\ncafé = Kaffee\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"terms\.txt: line 2 is not UTF-8"):
+        read_terms(path)
+    path.write_bytes("café = Kaffee\n".encode("utf-16"))
+    assert read_terms(path) == (Term("café", {ANY_LANGUAGE: "Kaffee"}),)
