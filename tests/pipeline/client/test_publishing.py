@@ -16,8 +16,6 @@ from websockets.exceptions import ConnectionClosed
 from surtitle.pipeline.client import connection as client
 from surtitle.pipeline.client import publishing
 from surtitle.pipeline.client.connection import Server
-from surtitle.pipeline.client.kept_audio import KeptAudio
-from surtitle.pipeline.client.progress import Progress
 from surtitle.pipeline.client.publishing import publish
 from surtitle.pipeline.errors import MediaError, RemoteError
 
@@ -472,65 +470,3 @@ def test_a_broken_start_is_told(changes: Message) -> None:
 
     with pytest.raises(RemoteError, match="does not speak"):
         published(script)
-
-
-def test_kept_sound_counts_from_the_start_of_the_session() -> None:
-    kept = KeptAudio(400)
-    for piece in PIECES[:6]:
-        kept.add(piece)
-    assert (kept.start_sample, kept.end_sample) == (200, 600)
-    assert b"".join(kept.since(250)) == SOUND[500:1200]
-    assert b"".join(kept.since(150)) == bytes(100) + SOUND[400:1200]
-    assert kept.since(600) == kept.since(10_000) == []
-    assert kept.restart(450) == 0
-    assert (kept.start_sample, kept.end_sample) == (0, 150)
-    assert b"".join(kept.since(0)) == SOUND[900:1200]
-
-
-def test_what_a_new_session_misses_is_counted() -> None:
-    kept = KeptAudio(400)
-    for piece in PIECES[:6]:
-        kept.add(piece)
-    assert kept.restart(50) == 150
-    assert b"".join(kept.since(0)) == SOUND[400:1200]
-
-
-def caption(segment_id: int, language: str, start_ms: int, *, is_final: bool = True) -> Message:
-    times = {"start_ms": start_ms, "end_ms": start_ms + 900}
-    return (
-        CAPTION
-        | times
-        | {
-            "segment_id": segment_id,
-            "language": language,
-            "is_final": is_final,
-        }
-    )
-
-
-def test_a_session_is_captioned_up_to_what_lacks_a_final_in_some_language() -> None:
-    progress = Progress({"en", "es"})
-    for message in caption(0, "en", 0), caption(0, "es", 0), caption(1, "en", 1000):
-        assert progress.push(message)
-    assert (progress.captioned_ms, progress.has_open_segments) == (1000, True)
-    progress.push(caption(1, "es", 1000))
-    assert (progress.captioned_ms, progress.has_open_segments) == (1900, False)
-    progress.push(caption(2, "en", 2000, is_final=False))
-    assert progress.captioned_ms == 2000
-
-
-def test_what_was_heard_without_a_word_is_captioned_after_a_while() -> None:
-    progress = Progress({"en"})
-    progress.push(caption(0, "en", 0))
-    for heard_ms, captioned_ms in ((3000, 900), (9000, 4000)):
-        assert progress.push(status(heard_ms))
-        assert progress.captioned_ms == captioned_ms
-
-
-def test_what_is_said_again_is_no_progress() -> None:
-    progress = Progress({"en"})
-    draft, final = caption(0, "en", 0, is_final=False), caption(0, "en", 0)
-    told = [draft, draft, draft | {"revision": 1}, final, final, draft | {"revision": 9}]
-    assert [progress.push(m) for m in told] == [True, False, False, True, False, False]
-    told = [status(5), status(5), status(4), {"type": "status"}, {"type": "of_later"}]
-    assert [progress.push(m) for m in told] == [True, False, False, False, False]
