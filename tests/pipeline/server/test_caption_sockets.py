@@ -13,6 +13,7 @@ from surtitle.pipeline.errors import RecognizerError
 
 from .scripted import (
     START,
+    WORD_MS,
     WORD_PCM,
     WORDS,
     Served,
@@ -53,6 +54,27 @@ def test_speech_becomes_captions_for_publisher_and_viewer(tmp_path: Path) -> Non
             assert (viewed[-1]["session"], viewed[-1]["is_live"]) == (None, False)
             await publisher.wait_closed()
             assert publisher.close_code == 1000
+
+    serve(scenario, tmp_path)
+
+
+def test_a_final_of_what_was_said_has_the_times_of_its_words(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        publisher, _ = await served.publish()
+        await speak(publisher)
+        await publisher.send('{"type": "stop"}')
+        messages = await read_until(publisher, "stopped")
+        spoken, translated = (
+            next(m for m in messages if m.get("is_final") and m["language"] == language)
+            for language in ("en", "es")
+        )
+        assert (spoken["is_source"], spoken["times"]) == (True, "measured")
+        texts = FINAL.split()
+        assert spoken["words"] == [
+            {"text": text, "start_ms": n * WORD_MS, "end_ms": (n + 1) * WORD_MS}
+            for n, text in enumerate(texts)
+        ]
+        assert not translated["is_source"] and "words" not in translated
 
     serve(scenario, tmp_path)
 

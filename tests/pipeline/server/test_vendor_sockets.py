@@ -110,6 +110,13 @@ def test_deepgrams_client_gets_a_transcript(tmp_path: Path) -> None:
     assert (metadata.type, metadata.duration, metadata.channels) == ("Metadata", 3.0, 1)
 
 
+def test_deepgrams_client_gets_the_times_at_which_words_were_spoken(tmp_path: Path) -> None:
+    result, _ = listened(tmp_path)
+    found = [(word.start, word.end) for word in result.channel.alternatives[0].words]
+    spoken_s = [n * WORD_MS / 1000 for n in range(len(WORDS) + 1)]
+    assert found == list(zip(spoken_s, spoken_s[1:], strict=False))
+
+
 def test_deepgrams_client_gets_a_translation_with_drafts(tmp_path: Path) -> None:
     options = {"additional_query_parameters": {"translate": "es"}}
     *results, metadata = listened(tmp_path, interim_results="true", request_options=options)
