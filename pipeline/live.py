@@ -17,6 +17,8 @@ from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
 from .translators.queue import Priority, Superseded, TranslationQueue
 
+SLOW_MS = 20_000  # more than an utterance, which may be heard only when it is over
+
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ class Session:
             translations.check(config.source, target)
         self._session_id = session_id
         self._config = config
-        self._is_written = recognizer.is_written
+        self._recognizer = recognizer
         self._translations = translations
         self._publish = publish
         self._segmenter = Segmenter(
@@ -51,7 +53,7 @@ class Session:
         self._source_track = SourceTrack(config.source, config.mode)
         self._tracks = [
             CaptionTrack(
-                config.source, target, config.mode, config.terms, is_written=self._is_written
+                config.source, target, config.mode, config.terms, is_written=recognizer.is_written
             )
             for target in config.targets
         ]
@@ -61,14 +63,15 @@ class Session:
 
     def status(self) -> Status:
         oldest_ms = self._translations.oldest_heard_ms(self._session_id)
-        heard_ms = self.listener.heard_ms
+        heard_ms, received_ms = self.listener.heard_ms, self.listener.received_ms
         captioned_ms = heard_ms if oldest_ms is None else min(oldest_ms, heard_ms)
         return Status(
-            lag_ms=max(0, self.listener.received_ms - captioned_ms),
+            lag_ms=max(0, received_ms - captioned_ms),
             queued=self._translations.queued(self._session_id),
             dropped_drafts=self._dropped_drafts,
             heard_ms=heard_ms,
             term_hits=sum(track.term_hits for track in self._tracks),
+            notice=slow_notice(received_ms - heard_ms, self._recognizer.cost),
         )
 
     async def begun(self) -> None:
@@ -118,7 +121,7 @@ class Session:
     def _show_source(self, segment: SourceSegment, committed_words: int, *, ends: bool) -> None:
         last = self._last_word
         shown, language = segment, self._config.source
-        if not self._is_written:
+        if not self._recognizer.is_written:
             begins = last is None or is_parted(last, segment.words[0])
             shown = written_segment(segment, language, begins=begins, ends=ends)
         caption = self._source_track.apply(shown, committed_words)
@@ -151,3 +154,12 @@ class Session:
             caption = track.give_up(segment)
         if caption is not None:
             self._publish(caption)
+
+
+def slow_notice(behind_ms: int, cost: float | None) -> str:
+    """What to tell people where recognition does not keep up; `cost`: seconds of work per second
+    of speech."""
+    if behind_ms < SLOW_MS:
+        return ""
+    why = "" if cost is None else f", where a second of speech takes {cost:.1f} s"
+    return f"recognition is {behind_ms // 1000} s behind the speaker on this machine{why}"

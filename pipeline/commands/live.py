@@ -30,8 +30,10 @@ from .stopping import Stop
 from .terminal import TerminalView, run_until_stopped
 
 ROOM = "main"
-MAX_AHEAD_MS = 15_000  # of what has been recognized; the server would refuse twice as much
-CAUGHT_UP_MS = 5000
+# Of what has been recognized. Where there is no time for drafts an utterance is heard when it is
+# over, of 15 s at most; the server holds 20 s of utterances that wait, before it refuses anything.
+MAX_AHEAD_MS = 30_000
+CAUGHT_UP_MS = 10_000
 TELL_LOST_MS = 1000
 ORDERLY_END_S = 60.0  # for the server to end the session and itself, which have shorter bounds
 LAST_S = 1.0  # for the last captions to be shown, when the server has sent them

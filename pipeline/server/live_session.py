@@ -62,7 +62,7 @@ class LiveSession:
         if ahead_ms > self._server.max_ahead_ms:
             raise RefusedError(
                 "too_fast",
-                f"audio would be {ahead_ms / 1000:.1f} s ahead of what has been recognized, "
+                f"audio would be {ahead_ms / 1000:.1f} s ahead of what has been heard, "
                 f"{self._server.max_ahead_ms / 1000:g} s are allowed; send it as it is spoken",
             )
         self.received_samples += sample_count

@@ -183,7 +183,7 @@ class Rooms:
 
     def _tell_status(self, live: LiveSession) -> Status:
         status = live.session.status()
-        notice = _unstored_notice(self._store.unstored)
+        notice = _unstored_notice(self._store.unstored) or status.notice
         status = replace(status, viewers=len(live.hub.viewers), notice=notice)
         live.hub.publish(live.id, status)
         return status

@@ -18,10 +18,11 @@ import numpy as np
 from surtitle.pipeline.audio.pcm import SAMPLES_PER_MS, to_ms
 from surtitle.pipeline.config import VadConfig
 from surtitle.pipeline.events import AudioChunk, Samples, Utterance, Word
-from surtitle.pipeline.recognizers import LanguageGuess
+from surtitle.pipeline.recognizers import LanguageGuess, Recognizer
 from surtitle.pipeline.recognizers.pool import RecognizerPool
 from surtitle.pipeline.recognizers.vad import Vad
 
+RESAMPLER_MS = 10  # more than a resampler holds back of the last word
 PATIENCE_S = 10  # so long the test may take to let it go on
 
 
@@ -141,6 +142,7 @@ class WordByWord(Vad):
         super().__init__(config, EverythingIsSpeech(may_hear))
         self._may_hear = may_hear
         self._word_samples = word_ms * SAMPLES_PER_MS
+        self._wanted = self._word_samples - RESAMPLER_MS * SAMPLES_PER_MS
         self._start_sample = 0
         self._samples = np.zeros(0, np.float32)
 
@@ -148,8 +150,9 @@ class WordByWord(Vad):
         assert self._may_hear.wait(PATIENCE_S), "the test has let it hear"
         self._samples = np.concatenate([self._samples, chunk.samples])
         utterances: list[Utterance] = []
-        while self._samples.size >= self._word_samples:
-            utterances += self._cut(self._word_samples)
+        while self._samples.size >= self._wanted:
+            utterances += self._cut(self._wanted)
+            self._wanted = self._word_samples
         return utterances
 
     def flush(self) -> list[Utterance]:
@@ -187,7 +190,7 @@ class Ears:
         return Vad(config, EverythingIsSpeech(self.may_hear))
 
 
-def scripted_pool(recognizer: ScriptedRecognizer, ears: Ears | None = None) -> RecognizerPool:
+def scripted_pool(recognizer: Recognizer, ears: Ears | None = None) -> RecognizerPool:
     """A pool of one worker, for which all that is pushed is speech, with as many drafts as fit."""
     make_vad = (ears or Ears()).make_vad
     return RecognizerPool([recognizer], make_vad=make_vad, draft_share=1000)
@@ -209,8 +212,10 @@ class Fate(NamedTuple):
     folder: Path
 
 
-def doomed(script: str, fate: Fate, say: Callable[[str], None]) -> ScriptedRecognizer:
-    """Make a recognizer that meets its fate; with "starts" it ends while it is made."""
+def doomed(
+    script: str | Sequence[str], fate: Fate, say: Callable[[str], None]
+) -> ScriptedRecognizer:
+    """Make a recognizer that meets its fate."""
     say("it is made")
     recognizer = ScriptedRecognizer(script)
     recognize = recognizer.recognize

@@ -13,7 +13,7 @@ import pytest
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
 from surtitle.pipeline.events import Caption, TranslationRequest, Word, joined_text
-from surtitle.pipeline.live import Session
+from surtitle.pipeline.live import Session, slow_notice
 from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS
 from surtitle.pipeline.recognizers.vad import WINDOW_MS
 from surtitle.pipeline.translators.queue import TranslationQueue
@@ -235,3 +235,10 @@ def test_a_session_that_fails_forgets_what_waits_and_costs_no_other() -> None:
 def test_an_unknown_source_language_is_refused() -> None:
     with pytest.raises(RecognizerError, match="'fr'"):
         run(SCRIPT, LiveConfig("fr"))
+
+
+def test_people_are_told_when_recognition_is_behind_by_more_than_an_utterance() -> None:
+    assert slow_notice(19_999, 3.0) == ""
+    behind = "recognition is 31 s behind the speaker on this machine"
+    assert slow_notice(31_500, None) == behind
+    assert slow_notice(31_500, 1.42) == f"{behind}, where a second of speech takes 1.4 s"

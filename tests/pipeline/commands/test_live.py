@@ -94,10 +94,10 @@ def test_what_recognition_is_too_slow_for_is_left_out_and_told() -> None:
     async def listen() -> int:
         return len([piece async for piece in speaker.audio()])
 
-    assert asyncio.run(listen()) == 16
+    assert asyncio.run(listen()) == 31
     for _ in range(2):
         speaker.hear({"type": "status", "heard_ms": 0})
-    assert len(told) == 2 and told[0].startswith("Listening") and "24 s" in told[1]
+    assert len(told) == 2 and told[0].startswith("Listening") and "9 s" in told[1]
     advice = re.findall("--asr[a-z-]* [a-z]+", told[1])
     parser = argparse.ArgumentParser()
     add_recognizer_options(parser)
@@ -121,4 +121,4 @@ def test_another_session_has_heard_nothing_yet_and_is_sent_all() -> None:
                 speaker.hear({"type": "started", "session": "s-2"})
         return count
 
-    assert asyncio.run(listen()) == 14 + 16
+    assert asyncio.run(listen()) == 14 + 26

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 from surtitle.pipeline.config import ServerConfig
+from surtitle.pipeline.recognizers import Recognizer
 from surtitle.pipeline.server.app import CaptionServer, open_server
 from surtitle.pipeline.server.store import Store
 from surtitle.pipeline.translators import Translator
@@ -128,16 +129,23 @@ Scenario = Callable[[Served], Awaitable[None]]
 
 
 def serve(
-    scenario: Scenario, folder: Path, translator: Translator | None = None, **changes: Any
+    scenario: Scenario,
+    folder: Path,
+    translator: Translator | None = None,
+    *,
+    worker: Recognizer | None = None,
+    **changes: Any,
 ) -> None:
     """Run a scenario against a server with a configuration of its own, and stop the server.
 
-    Its pages are in `folder`, and its store is `sessions.sqlite` there.
+    Its pages are in `folder`, and its store is `sessions.sqlite` there. `worker` recognizes instead
+    of `Served.recognizer`.
     """
     config = replace(ServerConfig(port=0), **changes)
     pages = _pages(folder / "web")
     with closing(Store(folder / "sessions.sqlite")) as store:
-        serving = _serve(scenario, config, store, pages, translator or EchoTranslator())
+        translator = translator or EchoTranslator()
+        serving = _serve(scenario, config, store, pages, translator, worker)
         asyncio.run(asyncio.wait_for(serving, 20))
 
 
@@ -150,10 +158,15 @@ def _pages(folder: Path) -> Path:
 
 
 async def _serve(
-    scenario: Scenario, config: ServerConfig, store: Store, pages: Path, translator: Translator
+    scenario: Scenario,
+    config: ServerConfig,
+    store: Store,
+    pages: Path,
+    translator: Translator,
+    worker: Recognizer | None,
 ) -> None:
     recognizer, ears = ScriptedRecognizer(WORDS), Ears(WORD_MS)
-    pool = scripted_pool(recognizer, ears)
+    pool = scripted_pool(worker or recognizer, ears)
     listening = socket.create_server(("127.0.0.1", config.port))
     # Small buffers: what a slow viewer does not read must come to wait in the server.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

@@ -106,7 +106,7 @@ def test_audio_too_far_ahead_ends_the_connection_and_not_the_session(tmp_path: P
         await publisher.send(bytes(2 * RATE_HZ))
         code, message = await refused(publisher)
         assert code == "too_fast"
-        assert "2.0 s ahead of what has been recognized, 1.5 s are allowed" in message
+        assert "2.0 s ahead of what has been heard, 1.5 s are allowed" in message
         served.ears.may_hear.set()
         publisher = await served.connect("/v1/publish")
         resume = {"type": "start", "version": 1, "resume": started["resume"]}

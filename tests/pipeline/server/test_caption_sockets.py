@@ -158,7 +158,7 @@ def test_a_status_comes_each_second(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         publisher, _ = await served.publish()
         async with served.view() as viewer, served.view() as other:
             await read(other)
-            await speak(publisher, 5)
+            await speak(publisher, 4)
             while (status := (await read_until(viewer, "status"))[-1])["heard_ms"] < 1100:
                 pass
             fields = {"lag_ms", "queued", "dropped_drafts", "viewers", "heard_ms", "term_hits"}
