@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 import torch
 
-from ...model.engine.canvas import MAX_CANVAS, canvas_tokens
 from ...model.engine.engine import EngineLimits
 from ...model.errors import CheckpointError
 from ...model.installed import SHIPPED, find_model, model_folders, models_for
 from ...model.network.config import load_sampler_config
 from ...model.network.tokenizer import TranslationTokenizer
 from ...model.network.weights import load_model
-from ...model.translation import Answer, Request, Translations
+from ...model.translation import Request, Translations
 from ...model.verifier.loading import load_reader, load_verifier
 from ..errors import TranslatorError
 from ..events import TranslationRequest
@@ -164,8 +163,8 @@ class _Model:
         try:
             if self._translations is None:
                 self._translations = self._begin()
-            pieces = _pieces(text.request, self._fits)
-            text.pieces = [self._translations.add(_plain(piece)) for piece in pieces]
+            pieces = _pieces(text.request, self._translations.fits)
+            text.pieces = [self._translations.add(piece) for piece in pieces]
         except Exception as error:
             text.fail(error)
             return
@@ -177,9 +176,10 @@ class _Model:
         """Go on with all texts a little, and answer those that are done."""
         if not self._texts:
             return
+        assert self._translations is not None, "texts are at work in it"
         try:
-            ended = self._ended()
-        except Exception as error:  # a GPU without memory, for example
+            ended = self._translations.step()
+        except Exception as error:  # of no one's in particular
             self.give_up(error)
             return
         for piece, answer in ended:
@@ -201,15 +201,6 @@ class _Model:
         for text in texts:
             text.fail(error)
 
-    def _ended(self) -> Sequence[tuple[int, Answer | Exception]]:
-        assert self._translations is not None, "texts are at work in it"
-        return self._translations.step()
-
-    def _fits(self, request: TranslationRequest) -> bool:
-        """Whether there is room for the translation of a text on the largest canvas."""
-        prompt = self._tokenizer.prompt(request.text, request.source, request.target)
-        return canvas_tokens(len(prompt)) < MAX_CANVAS
-
     def _begin(self) -> Translations:
         """Without any text. Seeded: the same text gets the same translation on the next run."""
         return Translations(
@@ -222,32 +213,29 @@ class _Model:
         )
 
 
-def _pieces(
-    request: TranslationRequest, fits: Callable[[TranslationRequest], bool]
-) -> list[TranslationRequest]:
+def _pieces(request: TranslationRequest, fits: Callable[[Request], bool]) -> list[Request]:
     """The sentences of a text, long ones cut; a live segment is one already, and what must hold an
     expression is not cut where it fits: nobody knows which part of it should.
 
     Of a text that fits no canvas nothing is lost: it is cut until its pieces do.
     """
-    if (request.key is not None or request.required) and fits(request):
-        return [request] if request.text.strip() else []
-    # There is a draft of the whole only. What must be said is said in the first piece.
-    plain = TranslationRequest("", request.source, request.target)
-    texts = fitting_pieces(
-        request.text, request.source, lambda text: fits(replace(plain, text=text)), MAX_WORDS
-    )
-    parts = [replace(plain, text=text.strip()) for text in texts if text.strip()]
-    return [replace(part, required=request.required) for part in parts[:1]] + parts[1:]
-
-
-def _plain(request: TranslationRequest) -> Request:
-    return Request(
+    source, target = request.source, request.target
+    whole = Request(
         request.text,
-        request.source,
-        request.target,
+        source,
+        target,
         request.draft,
         request.pinned,
         request.required,
         request.key,
     )
+    if (request.key is not None or request.required) and fits(whole):
+        return [whole] if request.text.strip() else []
+
+    def piece_fits(text: str) -> bool:
+        return fits(Request(text, source, target))
+
+    texts = fitting_pieces(request.text, source, piece_fits, MAX_WORDS)
+    # There is a draft of the whole only. What must be said is said in the first piece.
+    parts = [Request(text.strip(), source, target) for text in texts if text.strip()]
+    return [part._replace(required=request.required) for part in parts[:1]] + parts[1:]
