@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 # Thai, Lao, Burmese, Khmer; kana, Han, their marks and full-width forms. Korean has spaces.
-UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u31f0-\u31ff\u3400-\u9fff"
-    "\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff"
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u31f0-\u31ff\u3400-\u9fff"
+    "\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
 )
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def count_unspaced(text: str) -> int:

@@ -91,3 +91,10 @@ def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> No
         read_terms(path)
     path.write_bytes("café = Kaffee\n".encode("utf-16"))
     assert read_terms(path) == (Term("café", {ANY_LANGUAGE: "Kaffee"}),)
+
+
+def test_a_term_may_begin_inside_of_a_word_and_stand_whole_later() -> None:
+    assert contains("the harbors of the harbor", "harbor")
+    assert not contains("harbors and seaharbor, harbor_1", "harbor")
+    assert not contains("", "harbor")
+    assert not contains("harbor", "")
