@@ -43,5 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
     names_languages = "," in arguments.lang or not arguments.lang
     with TerminalView(Console(), names_languages=names_languages) as view:
         return run_until_stopped(
-            lambda stop: watch(server, arguments.room, arguments.lang, view.hear, view.say)
+            view, lambda stop: watch(server, arguments.room, arguments.lang, view.hear, view.say)
         )

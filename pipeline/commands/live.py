@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             view.show_status("starting…")
             speaker = _Speaker(microphone, view)
             return run_until_stopped(
+                view,
                 lambda stop: _caption(
                     stop, url, listening, server_config, config, recognizer, translator, speaker
                 ),

@@ -57,4 +57,4 @@ def run(arguments: argparse.Namespace) -> int:
             audio = until_wanted(stop, paced(pieces))
             return publish(server, start, audio, view.hear, view.say)
 
-        return run_until_stopped(work, LAST_CAPTIONS_S)
+        return run_until_stopped(view, work, LAST_CAPTIONS_S)

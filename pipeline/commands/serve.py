@@ -98,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
                 stopping = asyncio.create_task(stop.wanted())
                 await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
+                log.info("the server is stopping: the sessions end first")
                 server.should_exit = True
                 await serving
 

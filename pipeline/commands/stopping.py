@@ -65,11 +65,15 @@ class Stop:
                 self._loop.call_soon_threadsafe(self._wanted.set)
 
 
-async def run_until_wanted(stop: Stop, work: Coroutine[Any, Any, None], grace_s: float) -> None:
+async def run_until_wanted(
+    stop: Stop, work: Coroutine[Any, Any, None], grace_s: float, say: Callable[[str], None]
+) -> None:
     """Run until the work is done; when a stop is wanted, it has `grace_s` to end by itself."""
     working, wanted = asyncio.create_task(work), asyncio.create_task(stop.wanted())
     await asyncio.wait((working, wanted), return_when=asyncio.FIRST_COMPLETED)
     wanted.cancel()
+    if grace_s and not working.done():
+        say("Ending after the last captions; once more ends it at once")
     await asyncio.wait([working], timeout=grace_s)
     working.cancel()
     with suppress(asyncio.CancelledError):

@@ -201,12 +201,12 @@ class TerminalView:
         return Text.assemble((head, "dim"), (printable(caption.text), style))
 
 
-def run_until_stopped(make_work: MakeWork, grace_s: float = 0.0) -> int:
+def run_until_stopped(view: TerminalView, make_work: MakeWork, grace_s: float = 0.0) -> int:
     """Run what shows captions; return the exit status. SIGINT and SIGTERM are the way to end it:
-    the work then has `grace_s` to come to its end."""
+    the work then has `grace_s` to come to its end, which the view tells."""
     try:
         with Stop() as stop:
-            asyncio.run(run_until_wanted(stop, make_work(stop), grace_s))
+            asyncio.run(run_until_wanted(stop, make_work(stop), grace_s, view.say))
     except BrokenPipeError:  # who read our output has gone; the interpreter flushes it once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -56,6 +55,8 @@ def main(arguments: list[str]) -> int:
     live.open_pool = serve.open_pool = open_scripted
     live.Microphone = ScriptedMicrophone  # type: ignore[misc]
     if arguments[0].isdigit():
+        import resource
+
         files = int(arguments.pop(0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     return cli.main(arguments)

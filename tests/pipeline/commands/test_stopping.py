@@ -51,6 +51,7 @@ def test_a_signal_before_anybody_waits_is_heard() -> None:
 
 def test_work_is_cancelled_when_its_grace_is_over() -> None:
     ended: list[str] = []
+    said: list[str] = []
 
     async def work(name: str, seconds: float) -> None:
         try:
@@ -61,8 +62,9 @@ def test_work_is_cancelled_when_its_grace_is_over() -> None:
 
     with Stop() as stop:
         signal.raise_signal(signal.SIGINT)
-        asyncio.run(run_until_wanted(stop, work("short", 0.01), 30))
-        asyncio.run(run_until_wanted(stop, work("long", 30), 0.01))
+        asyncio.run(run_until_wanted(stop, work("short", 0.01), 30, said.append))
+        asyncio.run(run_until_wanted(stop, work("long", 30), 0.01, said.append))
+    assert said == ["Ending after the last captions; once more ends it at once"] * 2
     assert ended == ["short came to its end", "short is over", "long is over"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import socket
 import time
@@ -20,6 +19,7 @@ from .scripted import START, WORD_PCM, WORDS
 
 FINAL = "The harbor opens at six and the ferries leave soon."
 IDLE = 400
+resource = pytest.importorskip("resource", reason="the bound of open files is POSIX")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from surtitle.pipeline.config import Tokens
 from surtitle.pipeline.server import door
 from surtitle.pipeline.server.limits import PATIENCE_S
 
@@ -79,14 +80,22 @@ def test_who_waits_without_a_request_gives_way_to_who_comes(tmp_path: Path) -> N
     serve(scenario, tmp_path, max_connections=2, max_address_connections=2)
 
 
-def test_viewers_count_for_no_address(tmp_path: Path) -> None:
-    async def scenario(served: Served) -> None:
-        async with served.view("room=a") as one, served.view("room=b") as two:
-            await read(one), await read(two)
-            async with served.http() as http:
-                assert (await http.get("/healthz")).text == "ok\n"
+@pytest.mark.parametrize("tokens", [None, Tokens("publish-publish-publish", "view-view-view-view")])
+def test_who_is_known_counts_for_no_address(tokens: Tokens | None, tmp_path: Path) -> None:
+    token = tokens and tokens.view
 
-    serve(scenario, tmp_path, max_connections=10, max_address_connections=1)
+    async def scenario(served: Served) -> None:
+        async with served.view("room=a", token=token) as one:
+            await read(one)
+            async with served.view("room=b", token=token) as two:
+                await read(two)
+                silent = await come(served)
+                refused = await come(served)
+                refused[1].write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                assert (await answer(refused)).startswith(b"HTTP/1.1 503 ")
+                silent[1].close()
+
+    serve(scenario, tmp_path, max_connections=10, max_address_connections=1, tokens=tokens)
 
 
 def test_a_tls_handshake_has_a_deadline(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import resource
 from dataclasses import replace
 
 import pytest
 
 from surtitle.pipeline.config import ServerConfig
 from surtitle.pipeline.server.limits import PATIENCE_S, Place, Places, fit, fit_to_this_process
+
+resource = pytest.importorskip("resource", reason="the bound of open files is POSIX")
 
 
 def take(places: Places, address: str, now_s: float, gone: list[Place] | None = None) -> Place:
