@@ -87,3 +87,9 @@ def test_the_wheel_holds_every_folder() -> None:
 
 def test_top_folders_are_no_packages() -> None:
     assert not [top for top in TOPS if (ROOT / top / "__init__.py").exists()]
+
+
+def test_make_installs_the_wheels_that_the_extra_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extra = project["project"]["optional-dependencies"]["whisper-base"]
+    assert f"WHISPER_BASE := {' '.join(extra)}\n" in (ROOT / "Makefile").read_text()
