@@ -14,7 +14,19 @@ from surtitle.pipeline.config import LiveConfig, Tokens
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Caption
 
-from .scripted import RATE_HZ, START, Served, ask, finals, read, read_until, refused, serve, speak
+from .scripted import (
+    RATE_HZ,
+    START,
+    WORDS,
+    Served,
+    ask,
+    finals,
+    read,
+    read_until,
+    refused,
+    serve,
+    speak,
+)
 
 FINAL = "The harbor opens at six and the ferries leave soon."
 TOKENS = Tokens("publish-publish-publish", "view-view-view-view")
@@ -112,6 +124,25 @@ def test_audio_too_far_ahead_ends_the_connection_and_not_the_session(tmp_path: P
         resume = {"type": "start", "version": 1, "resume": started["resume"]}
         assert (await ask(publisher, resume))["received_samples"] == RATE_HZ
         await publisher.close()
+
+    serve(scenario, tmp_path, max_ahead_ms=1500)
+
+
+def test_who_sends_as_it_is_spoken_is_not_refused_while_the_recognizer_catches_up(
+    tmp_path: Path,
+) -> None:
+    async def scenario(served: Served) -> None:
+        served.recognizer.gate.clear()
+        publisher, _ = await served.publish()
+        listener = served.rooms._live["main"].session.listener
+        for count in range(1, 1 + len(WORDS)):  # twice as long as max_ahead_ms
+            await speak(publisher, 1)
+            while listener.received_ms < 290 * count or listener.ahead_ms:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)  # it is heard in a thread
+        assert listener.heard_ms == 0
+        served.recognizer.gate.set()
+        await publisher.send('{"type": "stop"}')
+        assert finals(await read_until(publisher, "stopped"))["en"] == FINAL
 
     serve(scenario, tmp_path, max_ahead_ms=1500)
 
