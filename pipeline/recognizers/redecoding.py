@@ -25,6 +25,7 @@ TRIM_MS = 10_000  # of speech, after which decoding begins at the last certain s
 SILENCE_REPORT_MS = 500
 PIECE_SAMPLES = SAMPLE_RATE_HZ  # what voice activity detection is given at once: 1 s, 10 ms of work
 BACKLOG_SAMPLES = 20 * SAMPLE_RATE_HZ  # of utterances that wait; then no more are cut
+MOST_WAITING = 100  # utterances and flushes, however short; then no more are cut either
 UTTERANCE_TRIES = 2  # workers that an utterance may cost
 MOST_FAILURES = 3  # utterances in a row that are given up; then the session is
 
@@ -94,8 +95,9 @@ class RedecodingListener:
 
     Audio is held in three places, each bounded: as it was pushed (`ahead_ms`, by whoever pushes),
     the open utterance (`max_utterance_ms`), and utterances that wait to be decoded: beyond
-    BACKLOG_SAMPLES of them the detection stops, so that `ahead_ms` grows. Where decoding is slow
-    drafts become fewer, and then none: each utterance is decoded once, and nothing is left out.
+    BACKLOG_SAMPLES or MOST_WAITING of them the detection stops, so that `ahead_ms` grows. Where
+    decoding is slow drafts become fewer, and then none: each utterance is decoded once, and nothing
+    is left out.
 
     An utterance on which a worker fails is given up; after MOST_FAILURES in a row, or where the
     recognizer itself says that it cannot go on, `hypotheses` raises RecognizerError.
@@ -148,7 +150,8 @@ class RedecodingListener:
             self._put(samples)
 
     def flush(self) -> None:
-        self._put("flush")
+        if not (self._pushed and isinstance(self._pushed[-1], str)):  # twice is as good as once
+            self._put("flush")
 
     def end(self) -> None:
         self._put("end")
@@ -249,7 +252,7 @@ class RedecodingListener:
 
     def _is_backlog_full(self) -> bool:
         waiting = sum(one.utterance.samples.size for one in self._over if isinstance(one, _Over))
-        return waiting >= BACKLOG_SAMPLES
+        return waiting >= BACKLOG_SAMPLES or len(self._over) >= MOST_WAITING
 
     def _wants_draft(self, is_open: _Open) -> bool:
         known = max(is_open.since, self._window_sample, self._decoded_sample)
@@ -280,7 +283,8 @@ class RedecodingListener:
                 raise
             log.warning("a draft could not be recognized: %s", error, exc_info=_trace(error))
             return None
-        if not window.samples.size:  # it ended before its turn
+        if not window.samples.size:  # it ended before its turn, as is told in a moment
+            await self._news.wait()
             return None
         since_ms = to_ms(window.start_sample)
         agreement = self._stabilizer.push(words, since_ms=since_ms, is_end=False)
