@@ -23,6 +23,7 @@ from .translators.queue import TranslationQueue
 
 BATCH_SEGMENTS = 32  # that are translated together, into all target languages
 BATCHES_AT_ONCE = 2  # on their way through the translator; where it is slower, recognition waits
+CONTEXT_SEGMENTS = 3  # before a segment, that tell what it is about
 GUESS_MS = 30_000  # of speech, from which the language is guessed
 
 Progress = Callable[[int], None]  # hears how much of the recording is done, in ms
@@ -123,7 +124,7 @@ class _Translated:
     async def _translate(self, first: int, end: int) -> None:
         """Fill in the translations of the segments from `first` to before `end`."""
         places = [(at, to) for to in self.transcript.translations for at in range(first, end)]
-        requests = [self._request(self.transcript.segments[at].text, to) for at, to in places]
+        requests = [self._request(at, to) for at, to in places]
         answers = await self._queue.translate_all(requests, self._owner)
         self._room.release()
         for (at, target), answer in zip(places, answers, strict=True):
@@ -131,14 +132,19 @@ class _Translated:
                 raise answer
             self.transcript.translations[target][at] = answer
 
-    def _request(self, text: str, target: str) -> TranslationRequest:
+    def _request(self, at: int, target: str) -> TranslationRequest:
+        """The context has no translations: segments are translated in any order."""
+        segments = self.transcript.segments
+        text = segments[at].text
         expressions = required(text, self._terms, target)
+        before = segments[max(0, at - CONTEXT_SEGMENTS) : at]
         return TranslationRequest(
             text,
             self.transcript.language,
             target,
             required=expressions,
             is_written=self._is_written,
+            context=tuple((segment.text, "") for segment in before),
         )
 
 

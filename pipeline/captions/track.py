@@ -12,6 +12,7 @@ from ..text.glossary import contains, required
 from .budget import MAX_ERASURE, Wording, common_prefix, units, without_end_marks
 
 MIN_DRAFT_WORDS = 3  # of fewer, a translation is a guess
+CONTEXT_SEGMENTS = 3  # before a segment, that tell what it is about
 
 
 @dataclass(slots=True)
@@ -24,7 +25,8 @@ class _Open:
 
 
 class CaptionTrack:
-    """Translations into one language. Holds the open segments only: they go with their finals."""
+    """Translations into one language. Holds the open segments, which go with their finals, and as
+    context the texts of the last finals."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class CaptionTrack:
         self._is_written = is_written
         self._max_erasure = MAX_ERASURE[mode] if max_erasure is None else max_erasure
         self._open: dict[int, _Open] = {}
+        self._said: dict[int, tuple[str, str]] = {}  # finals, and their translations once there
 
     def wants(self, segment: SourceSegment) -> bool:
         """Whether there is enough of the segment to translate."""
@@ -53,9 +56,13 @@ class CaptionTrack:
     def request(self, segment: SourceSegment) -> TranslationRequest:
         """What to translate for this revision, given what is shown by now.
 
-        A final is bound by what is pinned, and by nothing else of its drafts.
+        A final is bound by what is pinned, and by nothing else of its drafts. It is context of what
+        follows from now on.
         """
         opened = self._open.get(segment.segment_id)
+        context = self._context(segment)
+        if segment.is_final:
+            self._remember(segment, "")
         return TranslationRequest(
             segment.text,
             self._source,
@@ -64,6 +71,7 @@ class CaptionTrack:
             pinned=opened.wording.pinned if opened else "",
             required=required(segment.text, self._terms, self.language),
             is_written=self._is_written,
+            context=context,
         )
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:
@@ -80,6 +88,7 @@ class CaptionTrack:
         opened.hypothesis, opened.draft = hypothesis, "".join(hypothesis[:agreed])
         if segment.is_final:
             del self._open[segment.segment_id]
+            self._remember(segment, opened.wording.text)
             terms = required(segment.text, self._terms, self.language)
             self.term_hits += sum(contains(opened.wording.text, term) for term in terms)
         return (
@@ -92,6 +101,18 @@ class CaptionTrack:
             return None
         opened = self._open.get(segment.segment_id)
         return self.apply(segment, (opened and opened.wording.text) or segment.text)
+
+    def _context(self, segment: SourceSegment) -> tuple[tuple[str, str], ...]:
+        before = sorted(n for n in self._said if n < segment.segment_id)[-CONTEXT_SEGMENTS:]
+        return tuple(self._said[n] for n in before)
+
+    def _remember(self, segment: SourceSegment, translation: str) -> None:
+        """A text that stands for its own translation has none."""
+        known = translation if translation != segment.text else ""
+        self._said[segment.segment_id] = segment.text, known
+        # One more than is asked for: this one is no context of itself.
+        for oldest in sorted(self._said)[: -CONTEXT_SEGMENTS - 1]:
+            del self._said[oldest]
 
 
 class SourceTrack:

@@ -239,3 +239,14 @@ def test_terms_of_the_glossary_are_required_where_they_are_said() -> None:
     terms = (Term("two three", {"es": "dos y tres"}), Term("four", {"es": "cuatro"}))
     run(BatchConfig("en", ("es",), terms=terms), translator)
     assert {request.required for request in translator.asked} == {("dos y tres",)}
+
+
+def test_a_segment_is_translated_with_those_before_it_as_context() -> None:
+    translator = ScriptedTranslator()
+    transcript = run(BatchConfig("en", ("es",)), translator, CountingRecognizer(3))
+    texts = [segment.text for segment in transcript.segments]
+    expected = [
+        tuple((text, "") for text in texts[max(0, at - 3) : at]) for at in range(len(texts))
+    ]
+    assert sorted(r.context for r in translator.asked) == sorted(expected)
+    assert len(expected[-1]) == 3

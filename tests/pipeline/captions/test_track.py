@@ -71,6 +71,33 @@ def test_a_request_says_whether_its_text_is_written() -> None:
     assert not raw.request(segment("hello", 0)).is_written
 
 
+def test_what_was_said_before_is_context_with_its_translation_once_that_is_there() -> None:
+    track = CaptionTrack("en", "es", "fresh")
+    first, second, third = (
+        segment(text, 0, is_final=True, segment_id=n)
+        for n, text in enumerate(("It is a harbor.", "It opens.", "Ships come."))
+    )
+    assert track.request(first).context == ()
+    track.apply(first, "Es un puerto.")
+    assert track.request(second).context == (("It is a harbor.", "Es un puerto."),)
+    # The second is still at work.
+    draft = segment("ships come from", 0, segment_id=2)
+    said = ("It is a harbor.", "Es un puerto."), ("It opens.", "")
+    assert track.request(draft).context == track.request(third).context == said
+    track.give_up(second)  # so its text is shown in its own language
+    assert track.request(third).context == said
+
+
+def test_context_is_of_a_few_segments() -> None:
+    track = CaptionTrack("en", "es", "fresh")
+    for n in range(9):
+        final = segment(f"text {n}", 0, is_final=True, segment_id=n)
+        track.request(final)
+        track.apply(final, f"texto {n}")
+    expected = tuple((f"text {n}", f"texto {n}") for n in (6, 7, 8))
+    assert track.request(segment("text nine is", 0, segment_id=9)).context == expected
+
+
 def said(*texts: str, joined: bool = False) -> tuple[Word, ...]:
     return tuple(
         Word(text, 100 * n, 100 * n + 90, 0.5, is_joined=joined and n > 0)
