@@ -12,7 +12,7 @@ from itertools import zip_longest
 from .captions.track import CaptionTrack, SourceTrack
 from .config import LiveConfig, SegmenterConfig
 from .events import Caption, Hypothesis, SourceSegment, Status, Word
-from .recognizers.pool import RecognizerPool
+from .recognizers import LiveRecognizer
 from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
 from .translators.queue import Priority, Superseded, TranslationQueue
@@ -33,7 +33,7 @@ class Session:
         self,
         session_id: str,
         config: LiveConfig,
-        recognizer: RecognizerPool,
+        recognizer: LiveRecognizer,
         translations: TranslationQueue,
         publish: Callable[[Caption], None],
     ) -> None:
@@ -71,7 +71,9 @@ class Session:
             dropped_drafts=self._dropped_drafts,
             heard_ms=heard_ms,
             term_hits=sum(track.term_hits for track in self._tracks),
-            notice=slow_notice(received_ms - heard_ms, self._recognizer.cost),
+            notice=slow_notice(
+                received_ms - heard_ms, self._recognizer.cost_in(self._config.source)
+            ),
         )
 
     async def begun(self) -> None:

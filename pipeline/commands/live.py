@@ -18,8 +18,8 @@ from ..client.publishing import publish
 from ..client.real_time import start_message
 from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig
 from ..errors import DeviceError
+from ..recognizers import LiveRecognizer
 from ..recognizers.hosted import open_pool
-from ..recognizers.pool import RecognizerPool
 from ..server.app import CaptionServer, listen, open_server
 from ..server.limits import fit_to_this_process
 from ..server.store import Store, default_store
@@ -99,7 +99,7 @@ async def _caption(
     listening: Any,
     server_config: ServerConfig,
     config: LiveConfig,
-    recognizer: RecognizerPool,
+    recognizer: LiveRecognizer,
     translator: Translator,
     speaker: _Speaker,
 ) -> None:

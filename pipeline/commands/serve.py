@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..config import RecognizerConfig, ServerConfig, Tokens
-from ..recognizers.hosted import open_pool
+from ..recognizers.hosted import open_live
 from ..server.limits import fit_to_this_process
 from ..server.logs import set_up_logs
 from ..server.store import Store, default_store
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     set_up_logs(as_json=arguments.log_json)
     config = fit_to_this_process(config, log.warning)
     with listen(config) as listening:  # first, as it fails fast
-        recognizer = open_pool(recognizer_config, None, log.info)
+        recognizer = open_live(recognizer_config, None, log.info)
         translator = open_translator(arguments.translator, arguments.checkpoint)
         store = Store(arguments.store or default_store())
         port = listening.getsockname()[1]

@@ -145,6 +145,29 @@ class Named(Protocol):
     def uses_terms(self) -> bool: ...
 
 
+class LiveRecognizer(Named, Protocol):
+    """What live sessions share: a pool of recognizers, or one for each language."""
+
+    @property
+    def languages(self) -> frozenset[str]: ...
+
+    @property
+    def is_written(self) -> bool: ...
+
+    def open_listener(self, language: str, terms: tuple[str, ...]) -> Listener:
+        """Begin to listen to a source; `terms` are names and expressions to expect.
+
+        Raises RecognizerError for a language that is not in `languages`.
+        """
+        ...
+
+    def cost_in(self, language: str) -> float | None:
+        """Seconds of work per second of sound, of late; None before the first."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
 def terms_notices(recognizer: Named, terms: Sequence[object]) -> list[str]:
     """What to tell people who gave terms to a recognizer that cannot use them; else nothing."""
     if not terms or recognizer.uses_terms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -59,6 +60,20 @@ def open_recognizer(
     return recognizer
 
 
+def for_other_languages(config: RecognizerConfig) -> RecognizerConfig | None:
+    """What is to hear all languages but English live, if `config` leaves that open: Whisper, where
+    Moonshine hears English and some Whisper is on disk. Else None."""
+    if config.engine != "auto" or config.model != "auto" or not _hears_english_by_moonshine():
+        return None
+    if _on_disk(CPU_LIVE_MODELS) is None:
+        return None
+    return replace(config, engine="whisper")
+
+
+def _hears_english_by_moonshine() -> bool:
+    return find_spec("moonshine_voice") is not None and not _has_gpu()
+
+
 def _open(config: RecognizerConfig, source: str | None, say: Say, is_live: bool) -> _Opened:
     """Decide, and load. Raises RecognizerError.
 
@@ -92,8 +107,8 @@ def _open(config: RecognizerConfig, source: str | None, say: Say, is_live: bool)
 
 def _live_english(source: str | None) -> _Opened:
     why = "which keeps up with live English on a CPU"
-    if source is None:
-        why += f"; for other languages {_FETCH_BASE} and --asr whisper"
+    if source is None and _on_disk(CPU_LIVE_MODELS) is None:
+        why += f"; for other languages: {_FETCH_BASE}, and start again"
     return _moonshine(source, why)
 
 

@@ -6,11 +6,23 @@ import os
 from functools import partial
 
 from ..config import RecognizerConfig
+from . import LiveRecognizer
+from .by_language import PoolsByLanguage
 from .child_process import ChildProcessRecognizer, Say
-from .choice import open_recognizer
+from .choice import for_other_languages, open_recognizer
 from .pool import RecognizerPool
 
 MOST_PROCESSES = 4  # each holds the weights
+
+
+def open_live(config: RecognizerConfig, source: str | None, say: Say) -> LiveRecognizer:
+    """Open what hears the language `source`; where that is None, any language that speakers may
+    come with. Raises RecognizerError."""
+    pool = open_pool(config, source, say)
+    others = None if source is not None else for_other_languages(config)
+    if others is None:
+        return pool
+    return PoolsByLanguage({"en": pool}, open_pool(others, None, say))
 
 
 def open_pool(config: RecognizerConfig, source: str | None, say: Say) -> RecognizerPool:

@@ -123,6 +123,10 @@ class RecognizerPool:
         """Seconds of work of one worker per second of sound, of late; None before the first."""
         return self._cost.per_second
 
+    def cost_in(self, language: str) -> float | None:
+        """`cost`: it is the same in each language."""
+        return self.cost
+
     def open_listener(self, language: str, terms: tuple[str, ...]) -> RedecodingListener:
         """Begin to listen to a source; `terms` are names and expressions to expect.
 

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from ..config import ServerConfig
 from ..errors import SurtitleError
-from ..recognizers.pool import RecognizerPool
+from ..recognizers import LiveRecognizer
 from ..translators import Translator
 from ..translators.queue import TranslationQueue
 from .access import Access
@@ -100,7 +100,7 @@ class CaptionServer(uvicorn.Server):
 @asynccontextmanager
 async def open_server(
     config: ServerConfig,
-    recognizer: RecognizerPool,
+    recognizer: LiveRecognizer,
     translator: Translator,
     store: Store,
     pages: Path = PAGES,

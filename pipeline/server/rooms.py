@@ -17,8 +17,7 @@ from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorErr
 from ..events import Ended, Failed, Status
 from ..live import Session
 from ..protocols import Started, View
-from ..recognizers import terms_notices
-from ..recognizers.pool import RecognizerPool
+from ..recognizers import LiveRecognizer, terms_notices
 from ..translators.queue import TranslationQueue
 from .hub import Hub, Outbox
 from .live_session import LiveSession
@@ -45,7 +44,7 @@ class Rooms:
     def __init__(
         self,
         config: ServerConfig,
-        recognizer: RecognizerPool,
+        recognizer: LiveRecognizer,
         translations: TranslationQueue,
         store: Store,
         metrics: Metrics,

@@ -14,7 +14,7 @@ from surtitle.pipeline.config import RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.recognizers import choice as asr
 from surtitle.pipeline.recognizers import moonshine, whisper, whisper_weights
-from surtitle.pipeline.recognizers.choice import open_recognizer
+from surtitle.pipeline.recognizers.choice import for_other_languages, open_recognizer
 from surtitle.pipeline.recognizers.whisper_weights import (
     FILES,
     NEEDED_FILES,
@@ -151,8 +151,33 @@ def test_live_english_on_a_cpu_is_for_moonshine(hub: Hub, loaded: list[tuple[str
 def test_a_server_hears_english_and_says_how_to_hear_more(hub: Hub):
     assert opened(None, is_live=True) == [
         "Recognizing with Moonshine tiny (English), which keeps up with live English on a CPU; "
-        "for other languages surtitle models fetch base and --asr whisper"
+        "for other languages: surtitle models fetch base, and start again"
     ]
+
+
+def test_whisper_on_disk_hears_what_is_not_english(hub: Hub):
+    hub.keep("Systran/faster-whisper-base")
+    assert opened(None, is_live=True) == [
+        "Recognizing with Moonshine tiny (English), which keeps up with live English on a CPU"
+    ]
+    assert for_other_languages(RecognizerConfig()) == RecognizerConfig("whisper")
+
+
+def test_nothing_hears_other_languages_where_that_was_not_left_open(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+):
+    assert for_other_languages(RecognizerConfig()) is None  # no Whisper on disk
+    hub.keep("Systran/faster-whisper-base")
+    assert for_other_languages(RecognizerConfig("moonshine")) is None
+    assert for_other_languages(RecognizerConfig("whisper")) is None
+    assert for_other_languages(RecognizerConfig(model="base")) is None
+    monkeypatch.setattr(asr, "_has_gpu", lambda: True)
+    assert for_other_languages(RecognizerConfig()) is None  # Whisper hears English as well
+
+
+def test_without_moonshine_whisper_hears_all_languages(hub: Hub, no_moonshine: None):
+    hub.keep("Systran/faster-whisper-base")
+    assert for_other_languages(RecognizerConfig()) is None
 
 
 def test_an_english_file_is_for_whisper_if_it_is_on_disk(hub: Hub, loaded: list[tuple[str, str]]):
