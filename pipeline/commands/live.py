@@ -22,6 +22,7 @@ from ..recognizers import LiveRecognizer
 from ..recognizers.hosted import open_pool
 from ..server.app import CaptionServer, listen, open_server
 from ..server.limits import fit_to_this_process
+from ..server.logs import warnings_shown
 from ..server.store import Store, default_store
 from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         _say(f"Overlay: {url}/overlay?room={ROOM}{f'&lang={targets[0]}' if targets else ''}")
-        with TerminalView(Console(), names_languages=bool(targets)) as view:
+        with warnings_shown(), TerminalView(Console(), names_languages=bool(targets)) as view:
             view.show_status("starting…")
             speaker = _Speaker(microphone, view)
             return run_until_stopped(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +32,20 @@ def set_up_logs(*, as_json: bool) -> None:
     handler.setFormatter(JsonFormatter() if as_json else PlainFormatter())
     handler.addFilter(PeerFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+@contextmanager
+def warnings_shown() -> Generator[None, None, None]:
+    """Show, within, what is worth a warning: for commands that have a screen of their own."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(PlainFormatter())
+    handler.addFilter(PeerFilter())
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 class PeerFilter(logging.Filter):

@@ -4,6 +4,8 @@ import json
 import logging
 import sys
 
+import pytest
+
 from surtitle.pipeline.server.logs import (
     FREE_LINES,
     MOST_KINDS,
@@ -11,6 +13,7 @@ from surtitle.pipeline.server.logs import (
     JsonFormatter,
     PeerFilter,
     PlainFormatter,
+    warnings_shown,
 )
 
 
@@ -89,3 +92,18 @@ def test_kinds_that_never_come_again_are_forgotten() -> None:
     for n in range(10 * MOST_KINDS):
         assert peers.filter(said("asyncio", f"{n} is new", 0))
     assert len(peers._windows) <= MOST_KINDS
+
+
+def test_a_command_with_a_screen_shows_warnings_and_no_traces_of_peers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handlers = list(logging.getLogger().handlers)
+    with warnings_shown():
+        logging.getLogger("surtitle").info("a session begins")
+        try:
+            raise ValueError("of a peer")
+        except ValueError:
+            logging.getLogger("uvicorn.error").exception("Invalid UTF-8.")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("ERROR Invalid UTF-8.: of a peer")
+    assert logging.getLogger().handlers == handlers
