@@ -299,6 +299,21 @@ def test_a_file_is_translated_beside_a_live_session() -> None:
     run(scenario, at_once=2, holds=True)
 
 
+def test_files_leave_room_for_live_speech() -> None:
+    async def scenario(desk: Desk) -> None:
+        lines = [TranslationRequest(f"line {n}", "en", "es") for n in range(20)]
+        file = asyncio.create_task(desk.queue.translate_all(lines, "file"))
+        await settle()
+        assert len(desk.translator.at_work) == 6
+        live = [await desk.ask("draft", priority=DRAFT), await desk.ask("final")]
+        assert len(desk.translator.at_work) == 8
+        desk.translator.holds = False
+        desk.translator.release()
+        await asyncio.gather(file, *live)
+
+    run(scenario, at_once=8, holds=True)
+
+
 def test_a_file_has_each_answer_or_error_at_its_place() -> None:
     async def scenario(desk: Desk) -> None:
         texts = ["a long line of words", "poison", "short"]
