@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -46,16 +45,26 @@ def run(arguments: argparse.Namespace) -> int:
     source, target = arguments.source, arguments.target
     translator = open_translator(arguments.translator, arguments.checkpoint, [(source, target)])
     translator.check(source, target)
+    queue = TranslationQueue(translator)
     try:
-        asyncio.run(_translate(TranslationQueue(translator), source, target, terms))
+        # It waits for lines outside of the event loop, where Ctrl-C ends that wait.
+        with asyncio.Runner() as runner:
+            try:
+                _translate(runner, queue, source, target, terms)
+            finally:
+                runner.run(queue.aclose())
     except ValueError as error:
         print(f"surtitle translate: standard input: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _translate(
-    queue: TranslationQueue, source: str, target: str, terms: Sequence[Term]
+def _translate(
+    runner: asyncio.Runner,
+    queue: TranslationQueue,
+    source: str,
+    target: str,
+    terms: Sequence[Term],
 ) -> None:
     """From standard input to standard output. Raises TranslatorError, and ValueError for input
     that is not UTF-8."""
@@ -63,21 +72,19 @@ async def _translate(
     console = Console(stderr=True)
     # Where the translations go to the same terminal, they are progress enough.
     hidden = not console.is_terminal or sys.stdout.isatty()
-    progress = Progress(*columns, console=console, transient=True, disable=hidden)
-    async with aclosing(queue):
-        with progress:
-            task = progress.add_task("", total=None)
-            for lines in _batches(_lines(sys.stdin.buffer)):
-                requests = [
-                    TranslationRequest(line, source, target, required=required(line, terms, target))
-                    for line in lines
-                ]
-                for answer in await queue.translate_all(requests, "lines"):
-                    if isinstance(answer, Exception):
-                        raise answer
-                    print(answer)
-                sys.stdout.flush()
-                progress.advance(task, len(lines))
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=None)
+        for lines in _batches(_lines(sys.stdin.buffer)):
+            requests = [
+                TranslationRequest(line, source, target, required=required(line, terms, target))
+                for line in lines
+            ]
+            for answer in runner.run(queue.translate_all(requests, "lines")):
+                if isinstance(answer, Exception):
+                    raise answer
+                print(answer)
+            sys.stdout.flush()
+            progress.advance(task, len(lines))
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:

@@ -13,52 +13,61 @@ import pytest
 
 from surtitle.pipeline.audio.container import AudioChoice
 from surtitle.pipeline.audio.pcm import to_ms
-from surtitle.pipeline.config import BatchConfig, Term, VadConfig
+from surtitle.pipeline.config import BatchConfig, Term
 from surtitle.pipeline.errors import RecognizerError, TranslatorError
 from surtitle.pipeline.events import Utterance, Word
 from surtitle.pipeline.recognizers import LanguageGuess
 from surtitle.pipeline.recording import BATCH_SEGMENTS, Transcript, transcribe
 from surtitle.pipeline.translators.queue import TranslationQueue
 
+from .scripted_recognizer import ScriptedRecognizer
 from .scripted_translator import ScriptedTranslator
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "harbor.flac"
 
 
-class CountingRecognizer:
-    """Hears "one two three" in every utterance, in French."""
+class CountingRecognizer(ScriptedRecognizer):
+    """Hears the whole script in every utterance: raw words once, or some written sentences. It
+    takes what it hears for French."""
 
     name = "Counter"
-    languages = frozenset({"en", "fr"})
-    is_written = False
-    file_vad = VadConfig()
 
     def __init__(self, sentences: int = 1) -> None:
-        """`sentences` are heard in each utterance."""
-        self._sentences = sentences
-        self.heard = 0  # utterances
-        self.has_heard_three = threading.Event()
+        script = "one two three" if sentences == 1 else "One two three. " * sentences
+        super().__init__(script)
+        self._word_count = len(script.split())
+        self.languages = frozenset({"en", "fr"})
+        self.has_heard_three = threading.Event()  # utterances
         self.fails_at = -1
+
+    @property
+    def heard(self) -> int:
+        """How many utterances."""
+        return len(self.calls)
 
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
         return LanguageGuess("fr", 0.9)
 
-    def recognize(self, utterance: Utterance, language: str) -> list[Word]:
+    def recognize(
+        self,
+        utterance: Utterance,
+        language: str,
+        terms: tuple[str, ...] = (),
+        *,
+        is_draft: bool = False,
+    ) -> list[Word]:
         assert threading.current_thread() is not threading.main_thread()
         if self.heard == self.fails_at:
             raise RecognizerError("the recognizer has died")
-        self.heard += 1
+        super().recognize(utterance, language, terms, is_draft=is_draft)
         if self.heard == 3:
             self.has_heard_three.set()
         start = to_ms(utterance.start_sample)
-        texts = ("One", "two", "three.") * self._sentences if self._sentences > 1 else WORDS
+        texts = [self.word(number).text for number in range(self._word_count)]
         share = to_ms(utterance.samples.size) // len(texts)
         return [
             Word(t, start + i * share, start + (i + 1) * share, 1.0) for i, t in enumerate(texts)
         ]
-
-
-WORDS = ("one", "two", "three")
 
 
 async def transcribed(
