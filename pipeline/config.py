@@ -74,6 +74,15 @@ class RecognizerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslatorConfig:
+    """Which translator works: `name` is one of the registry's (pipeline/translators). `checkpoint`
+    is a model for "own", by its name or its folder, None: those that are installed."""
+
+    name: str = "own"
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SegmenterConfig:
     """Where a segment ends when no sentence does.
 

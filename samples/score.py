@@ -9,7 +9,7 @@ from pathlib import Path
 import jiwer
 from sacrebleu.metrics.chrf import CHRF
 
-from surtitle.pipeline.config import BatchConfig, RecognizerConfig
+from surtitle.pipeline.config import BatchConfig, RecognizerConfig, TranslatorConfig
 from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recording import transcribe
 from surtitle.pipeline.translators import open_translator
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     recognizer = open_recognizer(RecognizerConfig(), "en", print, is_live=False)
-    queue = TranslationQueue(open_translator("own"))
+    queue = TranslationQueue(open_translator(TranslatorConfig()))
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
         config = BatchConfig("en", ("es",))
         transcript = asyncio.run(transcribe(recording, config, recognizer, queue, lambda ms: None))

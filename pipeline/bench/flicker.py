@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from ..captions.budget import common_prefix, units
 from ..captions.track import CaptionTrack
+from ..config import TranslatorConfig
 from ..events import SourceSegment, Word
 from ..translators import TRANSLATORS, Translator, open_translator
 from ..translators.queue import TranslationQueue
@@ -76,7 +77,9 @@ def add_to(benches: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     direction = arguments.source, arguments.target
     pairs = list(read_pairs(arguments.file))[: arguments.limit]
-    translator = open_translator(arguments.translator, arguments.checkpoint, [direction])
+    translator = open_translator(
+        TranslatorConfig(arguments.translator, arguments.checkpoint), [direction]
+    )
     asyncio.run(_compare(translator, pairs, *direction))
     return 0
 

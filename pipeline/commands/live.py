@@ -16,7 +16,7 @@ from ..audio.pcm import to_ms, to_s16
 from ..client.connection import Message, Server
 from ..client.publishing import publish
 from ..client.real_time import start_message
-from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig
+from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig, TranslatorConfig
 from ..errors import DeviceError
 from ..recognizers import LiveRecognizer
 from ..recognizers.hosted import open_pool
@@ -26,7 +26,12 @@ from ..server.logs import warnings_shown
 from ..server.store import Store, default_store
 from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
-from .options import add_recognizer_options, add_terms_option, add_translator_options
+from .options import (
+    add_recognizer_options,
+    add_terms_option,
+    add_translator_options,
+    translator_config,
+)
 from .stopping import Stop
 from .terminal import TerminalView, run_until_stopped
 
@@ -66,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         targets = tuple(language for language in arguments.to.split(",") if language)
         terms = read_terms(arguments.terms) if arguments.terms else ()
+        translator_choice = translator_config(arguments) if targets else TranslatorConfig("echo")
         config = LiveConfig(arguments.source, targets, arguments.mode, terms)
         server_config = fit_to_this_process(ServerConfig(port=arguments.port), _say)
     except (ValueError, OSError) as error:
@@ -76,8 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
         recognizer = open_pool(recognizer_config, config.source, _say)
         translator = open_translator(
-            arguments.translator if targets else "echo",
-            arguments.checkpoint,
+            translator_choice,
             [(config.source, target) for target in targets],
         )
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config import TranslatorConfig
 from ..translators import TRANSLATORS
 
 ENGINES = ("auto", "moonshine", "whisper")
@@ -63,6 +64,11 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
         help="a name of `surtitle models`, or a checkpoint's folder; default: for each "
         "language, the first of these models that knows it",
     )
+
+
+def translator_config(arguments: argparse.Namespace) -> TranslatorConfig:
+    """Raises ValueError."""
+    return TranslatorConfig(arguments.translator, arguments.checkpoint)
 
 
 class _TranslatorName(argparse.Action):

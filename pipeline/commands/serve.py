@@ -20,7 +20,7 @@ from ..server.limits import fit_to_this_process
 from ..server.logs import set_up_logs
 from ..server.store import Store, default_store
 from ..translators import open_translator
-from .options import add_recognizer_options, add_translator_options
+from .options import add_recognizer_options, add_translator_options, translator_config
 from .stopping import Stop
 
 PUBLISH_VARIABLE, VIEW_VARIABLE = "SURTITLE_PUBLISH_TOKEN", "SURTITLE_VIEW_TOKEN"
@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             tls_key=arguments.tls_key,
         )
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
+        translator_choice = translator_config(arguments)
     except (ValueError, OSError) as error:
         print(f"surtitle serve: {error}", file=sys.stderr)
         return 2
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = fit_to_this_process(config, log.warning)
     with listen(config) as listening:  # first, as it fails fast
         recognizer = open_live(recognizer_config, None, log.info)
-        translator = open_translator(arguments.translator, arguments.checkpoint)
+        translator = open_translator(translator_choice)
         store = Store(arguments.store or default_store())
         port = listening.getsockname()[1]
 

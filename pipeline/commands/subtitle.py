@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from ..audio.container import AudioChoice
-from ..config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig
+from ..config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig, TranslatorConfig
 from ..errors import MediaError, OutputError
 from ..recognizers.choice import open_recognizer
 from ..subtitles.files import check_writable, make_folder
@@ -19,7 +19,12 @@ from ..subtitles.outputs import clashes, is_finished
 from ..text.glossary import read_terms
 from ..translators import open_translator
 from ..translators.queue import TranslationQueue
-from .options import add_recognizer_options, add_terms_option, add_translator_options
+from .options import (
+    add_recognizer_options,
+    add_terms_option,
+    add_translator_options,
+    translator_config,
+)
 from .subtitling import Subtitling, possible_files, say
 
 
@@ -71,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     files = list(dict.fromkeys(arguments.files))
     try:
-        config, recognizer_config = _configs(arguments)
+        config, recognizer_config, translator_choice = _configs(arguments)
         audio = AudioChoice(config.source, arguments.track, arguments.channel)
         for path, other in clashes(files, config.output_dir).items():
             raise ValueError(f"{other} and {path} would write the same files; rename one of them")
@@ -85,8 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             recognizer_config, config.source, partial(say, console), is_live=False
         )
         translator = open_translator(
-            arguments.translator if config.targets else "echo",
-            arguments.checkpoint,
+            translator_choice,
             [(config.source, target) for target in config.targets],
         )
         asyncio.run(work.run(waiting, recognizer, TranslationQueue(translator)))
@@ -116,7 +120,9 @@ def _waiting(
     return writable
 
 
-def _configs(arguments: argparse.Namespace) -> tuple[BatchConfig, RecognizerConfig]:
+def _configs(
+    arguments: argparse.Namespace,
+) -> tuple[BatchConfig, RecognizerConfig, TranslatorConfig]:
     terms = read_terms(arguments.terms) if arguments.terms else ()
     batch = BatchConfig(
         source=None if arguments.source == "auto" else arguments.source,
@@ -127,4 +133,5 @@ def _configs(arguments: argparse.Namespace) -> tuple[BatchConfig, RecognizerConf
         terms=terms,
     )
     expected = tuple(term.source for term in terms)
-    return batch, RecognizerConfig(arguments.asr, arguments.asr_model, expected)
+    translator = translator_config(arguments) if batch.targets else TranslatorConfig("echo")
+    return batch, RecognizerConfig(arguments.asr, arguments.asr_model, expected), translator

@@ -18,7 +18,7 @@ from ..text.decoding import decode_line
 from ..text.glossary import read_terms, required
 from ..translators import open_translator
 from ..translators.queue import TranslationQueue
-from .options import add_terms_option, add_translator_options
+from .options import add_terms_option, add_translator_options, translator_config
 
 BATCH_LINES = 256  # read before any is written; sorted by length inside, so that padding is rare
 
@@ -39,11 +39,12 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     try:
         terms = read_terms(arguments.terms) if arguments.terms else ()
+        config = translator_config(arguments)
     except (ValueError, OSError) as error:
         print(f"surtitle translate: {error}", file=sys.stderr)
         return 2
     source, target = arguments.source, arguments.target
-    translator = open_translator(arguments.translator, arguments.checkpoint, [(source, target)])
+    translator = open_translator(config, [(source, target)])
     translator.check(source, target)
     queue = TranslationQueue(translator)
     try:

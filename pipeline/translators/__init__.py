@@ -4,12 +4,12 @@ imported only when it is chosen; `queue.py` stands in front of all of them."""
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
+from ..config import TranslatorConfig
 from ..events import TranslationRequest
 
-TranslatorName = Literal["own", "echo"]
-TRANSLATORS: tuple[TranslatorName, ...] = get_args(TranslatorName)
+TRANSLATORS = ("own", "echo")
 
 
 class Translator(Protocol):
@@ -44,17 +44,15 @@ class Translator(Protocol):
 
 
 def open_translator(
-    name: TranslatorName,
-    checkpoint: str | None = None,
-    directions: Collection[tuple[str | None, str]] = (),
+    config: TranslatorConfig, directions: Collection[tuple[str | None, str]] = ()
 ) -> Translator:
-    """The backend `name`; `checkpoint` is a model for "own", by its name or its folder, else each
-    direction, whose source may be open (None), is that of the first installed model that knows it.
-    Where there are none yet, those of the package are loaded.
+    """The backend of a configuration. Without a checkpoint, each direction, whose source may be
+    open (None), is that of the first installed model that knows it. Where there are none yet, those
+    of the package are loaded.
 
-    Raises TranslatorError where it cannot be loaded.
+    Raises TranslatorError where it cannot be loaded, and ValueError for a name that is not known.
     """
-    match name:
+    match config.name:
         case "echo":
             from .echo import EchoTranslator
 
@@ -62,4 +60,7 @@ def open_translator(
         case "own":
             from .own import OwnTranslator, models_for_each
 
+            checkpoint = config.checkpoint
             return OwnTranslator(*([checkpoint] if checkpoint else models_for_each(directions)))
+        case name:
+            raise ValueError(f"a translator is one of {', '.join(TRANSLATORS)}, got {name!r}")
