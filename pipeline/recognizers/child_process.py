@@ -31,6 +31,7 @@ Say = Callable[[str], None]
 Make = Callable[[Say], Recognizer]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+DISMISS_S = 2.0  # for an idle process to end by itself
 STARTS = 2  # a process that ends twice while it starts cannot be replaced
 
 log = logging.getLogger(__name__)
@@ -151,13 +152,19 @@ class ChildProcessRecognizer:
         return self._call(_Question("recognize", utterance, (language, terms), is_draft))
 
     def close(self) -> None:
-        """End the process; a call that is running fails."""
+        """End the process, in order where it is idle; a call that is running fails."""
         self._is_closed = True
+        is_idle = self._in_call.acquire(blocking=False)
         child = self._child
         if child is not None:
-            child.kill()
-        with self._in_call:
-            self._drop_child()
+            if is_idle:
+                child.dismiss()
+            else:
+                child.kill()
+        if not is_idle:
+            self._in_call.acquire()
+        self._drop_child()
+        self._in_call.release()
         atexit.unregister(self.close)
 
     def _call(self, question: _Question) -> Any:
@@ -256,6 +263,11 @@ class _Child:
         finally:
             timer.cancel()
 
+    def dismiss(self) -> None:
+        """Let an idle process end by itself: it gives back what would outlive it."""
+        self._pipe.close()
+        self._process.join(DISMISS_S)
+
     def kill(self) -> None:
         with suppress(ValueError):  # it is closed
             self._process.kill()
@@ -296,8 +308,12 @@ def _serve(make: Make, pipe: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):  # the parent is done
         recognizer = _made(make, pipe)
-        while recognizer is not None:
-            pipe.send(_answer(recognizer, pipe.recv()))
+        try:
+            while recognizer is not None:
+                pipe.send(_answer(recognizer, pipe.recv()))
+        finally:
+            if recognizer is not None:
+                recognizer.close()
 
 
 def _made(make: Make, pipe: Connection) -> Recognizer | None:

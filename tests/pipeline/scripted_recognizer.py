@@ -228,6 +228,7 @@ def doomed(
         return recognize(utterance, language)
 
     recognizer.recognize = meet  # type: ignore[method-assign]
+    recognizer.close = (fate.folder / "closed").touch  # type: ignore[method-assign]
     return recognizer
 
 

@@ -63,6 +63,7 @@ def test_calls_are_answered_by_another_process(tmp_path: Path) -> None:
     assert process != os.getpid() and is_there(process)
     recognizer.close()
     assert not is_there(process)
+    assert (tmp_path / "closed").exists()  # it ended in order
     with pytest.raises(RecognizerError, match="closed"):
         texts(recognizer)
 

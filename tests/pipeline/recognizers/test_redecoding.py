@@ -18,14 +18,9 @@ from surtitle.pipeline.config import VadConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Hypothesis, Samples, Word
 from surtitle.pipeline.recognizers import WorkerLost
+from surtitle.pipeline.recognizers.detection import BACKLOG_SAMPLES
 from surtitle.pipeline.recognizers.pool import RecognizerPool
-from surtitle.pipeline.recognizers.redecoding import (
-    BACKLOG_SAMPLES,
-    DRAFT_STEP_MS,
-    MOST_WAITING,
-    TRIM_MS,
-    RedecodingListener,
-)
+from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS, TRIM_MS, RedecodingListener
 from surtitle.pipeline.recognizers.vad import WINDOW_MS, Silero, Vad
 
 from ..scripted_recognizer import Ears, ScriptedRecognizer
@@ -275,28 +270,6 @@ def test_what_waits_is_bounded_and_nothing_is_lost(speech: Samples):
             assert len(recognizer.finals) == 15
             missing = set(range(*_ends(numbers(hypotheses)))) - set(numbers(hypotheses))
             assert len(missing) <= 15 * 3  # only what falls into the pauses
-
-    asyncio.run(listen())
-
-
-def test_flushes_that_wait_are_bounded(speech: Samples):
-    recognizer = scripted()
-
-    async def listen() -> None:
-        async with hearing(recognizer) as one:
-            recognizer.gate.clear()
-            one.listener.push(speech[: 2 * SAMPLE_RATE_HZ])
-            await until(lambda: len(recognizer.calls) == 1)
-            for _ in range(3 * MOST_WAITING):
-                one.listener.flush()
-                one.listener.flush()
-                one.listener.push(silence(0.01))
-            await until(lambda: len(one.listener._over) >= MOST_WAITING)
-            await asyncio.sleep(0.1)  # it goes on no further
-            assert len(one.listener._over) < MOST_WAITING + 3 and one.listener.ahead_ms > 1000
-            recognizer.gate.set()
-            hypotheses = await one.end()
-            assert sum(h.is_flush for h in hypotheses) == 3 * MOST_WAITING + 1
 
     asyncio.run(listen())
 
