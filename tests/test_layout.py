@@ -58,7 +58,7 @@ MODEL_ROWS = [  # the same inside model/
     "installed",
     "engine lexicons",
     "verifier",
-    "translation",
+    "expressions course translation",
     "training bench",  # each measures and reads with parts of the other
 ]
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from ..expressions import contains
 from ..network.spelling import spoken
 from ..network.tokenizer import Direction
-from ..translation import contains
 
 KINDS = "name", "number", "date", "time"
 

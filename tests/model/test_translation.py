@@ -1,6 +1,6 @@
 """Live translation with the embedded model: it goes on from drafts and keeps what is pinned."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,15 +12,18 @@ import surtitle.model.translation as translation
 import surtitle.model.verifier.likelihood as likelihood
 import surtitle.model.verifier.loading as loading
 import surtitle.model.verifier.reading as reading
+from surtitle.model.course import PLACE_TOKENS, WARM_STEPS, Candidate, Courses
+from surtitle.model.engine.canvas import MAX_CANVAS
 from surtitle.model.engine.engine import CanvasRequest, Engine
-from surtitle.model.engine.step import StepOptions
+from surtitle.model.engine.step import DenoisingStep, StepOptions
 from surtitle.model.errors import CheckpointError
-from surtitle.model.lexicons.stand_ins import StandIns
+from surtitle.model.expressions import contains
+from surtitle.model.lexicons.stand_ins import Disguise, StandIns
 from surtitle.model.network.config import load_sampler_config
 from surtitle.model.network.denoiser import Denoiser
 from surtitle.model.network.tokenizer import Direction, TranslationTokenizer
 from surtitle.model.network.weights import load_model
-from surtitle.model.translation import Answer, Request, Translations, _Candidate
+from surtitle.model.translation import Answer, Request, Translations
 from surtitle.model.verifier.beam_search import decode
 from surtitle.model.verifier.causal_layers import CausalLayers
 from surtitle.model.verifier.likelihood import log_probabilities
@@ -38,6 +41,13 @@ def model() -> Denoiser:
 @pytest.fixture(scope="module")
 def tokenizer() -> TranslationTokenizer:
     return TranslationTokenizer.load(EMBEDDED)
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Denoiser:
+    verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
+    assert verifier is not None
+    return verifier
 
 
 def answer(
@@ -78,7 +88,7 @@ def test_a_warm_start_takes_few_steps(model: Denoiser, tokenizer: TranslationTok
     text = "my brother has bought a new car"
     (cold,) = answer(model, tokenizer, Request(text, "en", "es"))
     (warm,) = answer(model, tokenizer, Request(text, "en", "es", draft=cold.text))
-    assert 0 < warm.steps <= translation.WARM_STEPS
+    assert 0 < warm.steps <= WARM_STEPS
     assert set(warm.text.lower().split()) & set(cold.text.lower().split())
 
 
@@ -90,22 +100,69 @@ def test_a_draft_may_be_longer_than_the_text_asks_for(
     assert found.steps > 0
 
 
+TERMS = [  # of 99 letters and blanks each
+    f"{number} supercalifragilistica y espialidosa reunion de los marineros gallegos del puerto "[
+        :95
+    ]
+    + " rey"
+    for number in ("uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho")
+]
+
+
 @pytest.mark.parametrize("pinned", ["", "Mi hermano"])
-def test_a_required_expression_is_in_the_answer(
-    model: Denoiser, tokenizer: TranslationTokenizer, pinned: str
+@pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.parametrize("required", [["carro volador"], ["luna azul", "luna", "pez"], TERMS])
+def test_what_is_required_is_in_the_answer(
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    pinned: str,
+    writes: bool,
+    required: list[str],
 ) -> None:
-    text, expression = "my brother has bought a new car", "carro volador"
-    request = Request(text, "en", "es", pinned=pinned, required=(expression,))
-    (found,) = answer(model, tokenizer, request)
-    assert translation.contains(found.text, expression)
+    text = "my brother has bought a new car"
+    request = Request(text, "en", "es", pinned=pinned, required=tuple(required))
+    (found,) = answer(model, tokenizer, request, verifier=verifier if writes else None)
+    assert [each for each in required if not contains(found.text, each)] == []
     assert found.text.startswith(pinned)
 
 
-@pytest.fixture(scope="module")
-def verifier() -> Denoiser:
-    verifier = load_verifier(EMBEDDED, torch.float32, "cpu")
-    assert verifier is not None
-    return verifier
+@pytest.mark.parametrize("required", [["carro volador"], TERMS[:1], TERMS])
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_is_required_costs_a_bounded_number_of_tokens(
+    model: Denoiser,
+    verifier: Denoiser,
+    tokenizer: TranslationTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+    writes: bool,
+    required: list[str],
+) -> None:
+    """However many and however long: PLACE_TOKENS are read to find places, and a canvas is denoised
+    once more where there is no verifier."""
+    tokens = 0
+
+    def count(owner: Any, name: str, size: Callable[..., int]) -> None:
+        original = getattr(owner, name)
+
+        def counted(self: Any, *arguments: Any, **named: Any) -> Any:
+            nonlocal tokens
+            tokens += size(*arguments)
+            return original(self, *arguments, **named)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(Denoiser, "encode", lambda ids, *_: ids.numel())
+    count(Denoiser, "denoise_hidden", lambda canvas, *_: canvas.numel())
+    count(CausalLayers, "forward", lambda ids, *_: ids.numel())
+    count(DenoisingStep, "__call__", lambda _, shape, *__: shape.canvas_tokens)
+    costs: list[int] = []
+    for each in ([], required):
+        request = Request("my brother has bought a new car", "en", "es", required=tuple(each))
+        answer(model, tokenizer, request, verifier=verifier if writes else None)
+        costs.append(tokens)
+        tokens = 0
+    canvas = 0 if writes else WARM_STEPS * MAX_CANVAS
+    assert 0 < costs[1] - costs[0] <= PLACE_TOKENS * 1.1 + canvas  # some are padding
 
 
 def _give(
@@ -113,11 +170,11 @@ def _give(
 ) -> None:
     """Let there be nothing to choose from but these texts."""
 
-    def candidates(*_: object) -> Generator[Any, Any, tuple[dict[str, _Candidate], int]]:
+    def candidates(*_: object) -> Generator[Any, Any, tuple[dict[str, Candidate], int]]:
         yield from ()
-        return {text: _Candidate(tokenizer.answer(text)[:-1]) for text in texts}, 1
+        return {text: Candidate(tokenizer.answer(text)[:-1]) for text in texts}, 1
 
-    monkeypatch.setattr(Translations, "_candidates", candidates)
+    monkeypatch.setattr(Courses, "_candidates", candidates)
 
 
 def test_the_verifier_chooses(
@@ -196,13 +253,13 @@ def test_another_models_verifier_tells_what_was_said(
     """The embedded model knows no way back, and embedded-many does."""
     said = "The roof of the old house is red."
     texts = ["El tejado es rojo.", "El techo de la vieja casa es rojo."]
-    likely = {text: _Candidate(tokenizer.answer(text)[:-1], -0.5) for text in texts}
+    likely = {text: Candidate(tokenizer.answer(text)[:-1], -0.5) for text in texts}
 
-    def candidates(*_: object) -> Generator[Any, Any, tuple[dict[str, _Candidate], int]]:
+    def candidates(*_: object) -> Generator[Any, Any, tuple[dict[str, Candidate], int]]:
         yield from ()
         return likely, 1
 
-    monkeypatch.setattr(Translations, "_candidates", candidates)
+    monkeypatch.setattr(Courses, "_candidates", candidates)
     request = Request(said, "en", "es")
     (alone,) = answer(model, tokenizer, request, verifier=verifier)
     reader = load_reader(EMBEDDED, torch.float32, "cpu")
@@ -256,7 +313,7 @@ def test_a_canvas_starts_from_what_the_verifier_writes(
     assert found[0].text == found[2].text == tokenizer.decode(own.tokens)
     assert found[1].text.startswith("Una casa muy vieja")
     assert [start == own.tokens for start in started].count(True) == 2  # the free, the warm
-    assert all(answer.steps <= translation.WARM_STEPS for answer in found)
+    assert all(answer.steps <= WARM_STEPS for answer in found)
 
 
 def test_an_answer_waits_for_no_longer_one_that_came_with_it(
@@ -418,7 +475,7 @@ def test_a_text_that_fits_is_not_refused_for_its_disguise(
     model: Denoiser, tokenizer: TranslationTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     translations = Translations(model, tokenizer, load_sampler_config(EMBEDDED))
-    longer = translation.Disguise("word " * 300)
+    longer = Disguise("word " * 300)
     monkeypatch.setattr(StandIns, "disguise", lambda *_: longer)
     (found,) = translations.translate([Request(SHORT, "en", "es")])
     assert found.text
@@ -450,7 +507,7 @@ def test_where_a_term_cannot_come_back_the_text_is_translated_as_it_is(
     asked: list[CanvasRequest] = []
     add = Engine.add
     monkeypatch.setattr(Engine, "add", lambda self, one: asked.append(one) or add(self, one))
-    monkeypatch.setattr(translation.Disguise, "restore", lambda *_: None)
+    monkeypatch.setattr(Disguise, "restore", lambda *_: None)
     (found,) = answer(model, tokenizer, Request("Gabriela has a book.", "en", "es"))
     prompts = [list(canvas.prompt) for canvas in asked]
     texts = "Mary has a book.", "Gabriela has a book."
