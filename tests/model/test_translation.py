@@ -100,11 +100,9 @@ def test_a_draft_may_be_longer_than_the_text_asks_for(
     assert found.steps > 0
 
 
+_TERM = "supercalifragilistica y espialidosa reunion de los marineros gallegos del puerto de Vigo"
 TERMS = [  # of 99 letters and blanks each
-    f"{number} supercalifragilistica y espialidosa reunion de los marineros gallegos del puerto "[
-        :95
-    ]
-    + " rey"
+    f"{number} {_TERM}".ljust(99, "s")
     for number in ("uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho")
 ]
 
