@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import surtitle.model.course as course
 import surtitle.model.translation as translation
 import surtitle.model.verifier.likelihood as likelihood
 import surtitle.model.verifier.loading as loading
@@ -289,8 +290,8 @@ def test_a_canvas_starts_from_what_the_verifier_writes(
         yield from ()
         return next(iter(found))
 
-    monkeypatch.setattr(Translations, "_best", first)
-    monkeypatch.setattr(translation, "WARM_NOISE", 0)
+    monkeypatch.setattr(Courses, "_best", first)
+    monkeypatch.setattr(course, "WARM_NOISE", 0)
     monkeypatch.setattr(translation, "ON_CPU", StepOptions())  # in 8 bits, rows share a scale
     started: list[Sequence[int]] = []
     add = Engine.add
