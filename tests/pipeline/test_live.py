@@ -51,7 +51,7 @@ def run(
         await pool.aclose()
         return session
 
-    session = asyncio.run(listen())
+    session = asyncio.run(asyncio.wait_for(listen(), 20))
     assert session.listener.ahead_ms == 0
     assert session.status().queued == 0
     return captions

@@ -200,6 +200,21 @@ def test_nothing_of_a_long_text_is_lost(
     )
 
 
+def test_pieces_are_joined_as_the_target_language_joins(
+    translator: OwnTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (model,) = translator._models
+    monkeypatch.setattr(Copying, "asked", [], raising=False)
+    monkeypatch.setattr(Copying, "fits", lambda self, request: True)
+    monkeypatch.setattr(own, "Translations", Copying)
+    monkeypatch.setattr(model, "directions", frozenset({("en", "ja"), ("en", "es")}))
+    model.give_up(ValueError())  # so that it begins anew
+    text = "港です。 船です。"
+    requests = [TranslationRequest(text, "en", target) for target in ("ja", "es")]
+    assert translate(translator, requests) == ["港です。船です。", "港です。 船です。"]
+    model.give_up(ValueError())
+
+
 @pytest.fixture
 def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnTranslator]:
     monkeypatch.setattr(own, "Translations", Poisoned)
