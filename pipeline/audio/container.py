@@ -83,7 +83,7 @@ class Media:
 
 def audio_tracks(path: Path) -> list[AudioTrack]:
     """The audio tracks of a recording. Raises MediaError."""
-    with _opened(path, {}) as container:
+    with _with_audio(path, {}) as container:
         return _tracks(container)
 
 
@@ -96,9 +96,9 @@ def probe_duration_ms(path: Path) -> int | None:
 @contextmanager
 def open_media(path: Path, choice: AudioChoice, warn: Warn = log.warning) -> Generator[Media]:
     """Open a recording at the track that is to be heard. Raises MediaError."""
-    with _opened(path, _options(path, warn)) as container:
+    with _with_audio(path, _options(path, warn)) as container:
         stream = _stream(path, container, choice)
-        origin_us, end_us = _extent_us(path, container)
+        origin_us, end_us = extent_us(path, container)
         yield Media(
             path=path,
             container=container,
@@ -112,10 +112,11 @@ def open_media(path: Path, choice: AudioChoice, warn: Warn = log.warning) -> Gen
 
 
 @contextmanager
-def _opened(path: Path, options: dict[str, str]) -> Generator[InputContainer]:
+def open_container(path: Path, options: dict[str, str] | None = None) -> Generator[InputContainer]:
+    """Open whatever FFmpeg knows. Raises MediaError."""
     try:
         _refuse_non_media(path)
-        container = av.open(str(path), options=options)
+        container = av.open(str(path), options=options or {})
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist; check the name") from error
     except PermissionError as error:
@@ -123,6 +124,12 @@ def _opened(path: Path, options: dict[str, str]) -> Generator[InputContainer]:
     except (FFmpegError, OSError) as error:
         raise MediaError(_why_not_opened(path)) from error
     with container:
+        yield container
+
+
+@contextmanager
+def _with_audio(path: Path, options: dict[str, str]) -> Generator[InputContainer]:
+    with open_container(path, options) as container:
         if not container.streams.audio:
             raise MediaError(f"{path} has no audio track; there is nothing to subtitle in it")
         yield container
@@ -186,7 +193,7 @@ def _channel(path: Path, stream: AudioStream, choice: AudioChoice) -> int | None
     return choice.channel - 1
 
 
-def _extent_us(path: Path, container: InputContainer) -> tuple[int, int | None]:
+def extent_us(path: Path, container: InputContainer) -> tuple[int, int | None]:
     """The time stamp of media time 0, and the end in media time (None: unknown).
 
     MP4 and Matroska have a clock that starts at media time 0: a track that starts late is meant to.

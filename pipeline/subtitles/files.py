@@ -7,7 +7,8 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -57,12 +58,34 @@ def write_subtitles(cues: Sequence[Cue], path: Path, subtitle_format: SubtitleFo
         raise OutputError(
             f"{path}: ASS ends at 10 hours, and this is longer; choose another format"
         )
-    text = subtitle_text(cues, subtitle_format)
+    # Windows wrote the first SubRip files, and some players still want its line ends.
+    newline = "\r\n" if subtitle_format == "srt" else "\n"
+    write_text(path, subtitle_text(cues, subtitle_format), newline)
+
+
+def write_text(path: Path, text: str, newline: str = "") -> None:
+    """Write a file in one step, with other ends of lines if wanted. Raises OutputError."""
+    with (
+        written_at_once(path) as partial,
+        partial.open("w", encoding="utf-8", newline=newline) as file,
+    ):
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def written_at_once(path: Path) -> Generator[Path]:
+    """A file to be written, which becomes `path` when all has gone well. Raises OutputError."""
+    partial = _partial(path.parent)
     try:
-        # Windows wrote the first SubRip files, and some players still want its line ends.
-        _write_atomically(path, text, newline="\r\n" if subtitle_format == "srt" else "\n")
+        yield partial
+        os.replace(partial, path)
     except OSError as error:
         raise OutputError(_why_not_written(path, error)) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def subtitle_text(cues: Sequence[Cue], subtitle_format: SubtitleFormat) -> str:
@@ -83,8 +106,8 @@ def _clean(cue: Cue) -> Cue:
     """Each line is one line, and what is blank is gone."""
     blocks: list[TextBlock] = []
     for block in cue.blocks:
-        lines = (_NO_TEXT.sub(" ", line).strip() for line in block.lines)
-        if shown := tuple(filter(None, lines)):
+        lines = [printable(line) for line in block.lines]
+        if shown := tuple(line for line in lines if line):
             blocks.append(replace(block, lines=shown))
     return replace(cue, blocks=tuple(blocks))
 
@@ -97,10 +120,16 @@ def _cue_text(cue: Cue, subtitle_format: SubtitleFormat) -> str:
 
 
 def _block_text(block: TextBlock, subtitle_format: SubtitleFormat) -> str:
-    return r"\N".join(_escaped(line, subtitle_format) for line in block.lines)
+    return r"\N".join(escaped(line, subtitle_format) for line in block.lines)
 
 
-def _escaped(line: str, subtitle_format: SubtitleFormat) -> str:
+def printable(line: str) -> str:
+    """A line without what is no text."""
+    return _NO_TEXT.sub(" ", line).strip()
+
+
+def escaped(line: str, subtitle_format: SubtitleFormat) -> str:
+    """A line in a file that is not XML: nothing in it is taken for markup."""
     line = line.translate(_ASS_MARKUP)
     if subtitle_format == "vtt":
         return escape(line, quote=False)
@@ -141,18 +170,6 @@ def check_writable(paths: Collection[Path]) -> None:
 def _partial(folder: Path) -> Path:
     """A file that nobody else has; its name is short, however long that of the result is."""
     return folder / f".surtitle-{os.getpid()}-{secrets.token_hex(4)}.part"
-
-
-def _write_atomically(path: Path, text: str, newline: str) -> None:
-    partial = _partial(path.parent)
-    try:
-        with partial.open("w", encoding="utf-8", newline=newline) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _why_not_written(path: Path, error: OSError) -> str:

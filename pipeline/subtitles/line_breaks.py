@@ -21,13 +21,14 @@ BOTTOM_HEAVY = 0.02  # how much more of the text each line should hold than the 
 
 def line_breaks(text: str, rules: LanguageRules) -> tuple[str, ...]:
     """Break a text to as few lines as hold it, balanced, at the ends of clauses."""
-    return break_tokens(tokenize(text, rules), rules)
+    return tuple(map(join, line_pieces(tokenize(text, rules), rules)))
 
 
-def break_tokens(tokens: Sequence[Token], rules: LanguageRules) -> tuple[str, ...]:
+def line_pieces(tokens: Sequence[Token], rules: LanguageRules) -> list[Sequence[Token]]:
+    """The tokens of each line."""
     count = fewest_pieces(tokens, rules, max_lines=1)
     shares = [1 / count + BOTTOM_HEAVY * (at - (count - 1) / 2) for at in range(count)]
-    return tuple(map(join, split(tokens, shares, rules, max_lines=1)))
+    return split(tokens, shares, rules, max_lines=1)
 
 
 def fewest_pieces(tokens: Sequence[Token], rules: LanguageRules, max_lines: int) -> int:

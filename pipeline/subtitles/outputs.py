@@ -1,6 +1,6 @@
-"""Which subtitle files belong to a recording, and what stands in them.
+"""Which files belong to a recording or a subtitle file, and what stands in them.
 
-All is decided by names; only `is_finished` looks which files there are.
+All is decided by names; what is finished, by which files there are.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from pathlib import Path
 
 from ..config import BatchConfig, SubtitleFormat
 from ..events import SourceSegment
+from ..text.codes import two_letters
 from .build import bilingual_cues, source_cues, translated_cues
 from .check import SubtitleRules
 from .cues import Cue
+
+ANY_LANGUAGE = "xx"  # where it is not known yet; as long as any other
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,54 @@ def tracks(path: Path, config: BatchConfig, language: str) -> list[Track]:
     ]
 
 
-def is_finished(path: Path, config: BatchConfig) -> bool:
-    """Whether all files of a recording exist; where its language is not known, for any language."""
-    if config.source is not None:
-        languages = {config.source}
-    else:
-        languages = _languages_beside(path, config)
-    return any(
-        all(track.path.exists() for track in tracks(path, config, language))
-        for language in languages
-    )
+def named_language(path: Path) -> str | None:
+    """The language, ISO 639-1, that the name of a subtitle file tells: NAME.en.srt."""
+    return two_letters(Path(path.stem).suffix.removeprefix("."))
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What files are made of: a recording, or a subtitle file that is translated.
+
+    `config` is its own, with the language and the formats that are meant for it. All its files are
+    in the folder and begin with the stem of `base`. `videos` are the suffixes of the videos with
+    subtitles that are wanted: ".subtitled.mkv".
+    """
+
+    path: Path
+    config: BatchConfig
+    base: Path
+    is_document: bool = False
+    videos: tuple[str, ...] = ()
+
+    def tracks(self, language: str) -> list[Track]:
+        """The subtitle files to write; not one that is the input."""
+        found = tracks(self.base, self.config, language)
+        return [each for each in found if not self.is_document or each.languages != (language,)]
+
+    def files(self, language: str) -> list[Path]:
+        """All files to write."""
+        folder = self.config.output_dir or self.base.parent
+        videos = [folder / f"{self.base.stem}{suffix}" for suffix in self.videos]
+        return [*(track.path for track in self.tracks(language)), *videos]
+
+    def possible_files(self) -> list[Path]:
+        """The files that it may get; where its language is not known, in place of one."""
+        return self.files(self.config.source or ANY_LANGUAGE)
+
+    def language(self) -> str | None:
+        """Its language: the one that is known, else one in which all subtitle files exist."""
+        if self.config.source is not None:
+            return self.config.source
+        for language in sorted(_languages_beside(self.base, self.config)):
+            if all(track.path.exists() for track in self.tracks(language)):
+                return language
+        return None
+
+    def is_finished(self) -> bool:
+        """Whether all files exist."""
+        language = self.language()
+        return language is not None and all(path.exists() for path in self.files(language))
 
 
 def _languages_beside(path: Path, config: BatchConfig) -> set[str]:
@@ -61,16 +102,17 @@ def _languages_beside(path: Path, config: BatchConfig) -> set[str]:
     return {found[1] for name in names if (found := pattern.fullmatch(name))}
 
 
-def clashes(paths: Iterable[Path], output_dir: Path | None) -> dict[Path, Path]:
-    """The recordings that would write the files of an earlier one, and this one."""
+def clashes(inputs: Iterable[Input]) -> dict[Path, Path]:
+    """The inputs that would write a file of an earlier one, and this one."""
     first: dict[Path, Path] = {}
     found: dict[Path, Path] = {}
-    for path in paths:
-        target = (output_dir or path.parent) / path.stem
-        if target in first:
-            found[path] = first[target]
+    for each in inputs:
+        files = each.possible_files()
+        taken = [first[path] for path in files if path in first]
+        if taken:
+            found[each.path] = taken[0]
         else:
-            first[target] = path
+            first |= dict.fromkeys(files, each.path)
     return found
 
 

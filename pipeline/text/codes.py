@@ -1,4 +1,4 @@
-"""Language codes: those of three letters that containers carry, to those of two that we use."""
+"""Language codes: of three letters, as containers carry them, and of two, as we use them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,17 @@ _TWO_LETTERS = {
     for codes in _CODES.replace("\n", "").split("|")
     for code in codes.split()
 }
+_THREE_LETTERS = {
+    codes.split()[0]: codes.split()[1] for codes in _CODES.replace("\n", "").split("|")
+}
 
 
 def two_letters(tag: str) -> str | None:
     """The ISO 639-1 code of a container's tag like "eng", "en" or "en-US"; None where unknown."""
     return _TWO_LETTERS.get(tag.lower().replace("_", "-").partition("-")[0])
+
+
+def three_letters(code: str) -> str:
+    """The ISO 639-2 code of an ISO 639-1 one, the one that a language calls itself by; "und" where
+    unknown."""
+    return _THREE_LETTERS.get(code, "und")

@@ -9,7 +9,7 @@ import pytest
 from surtitle.pipeline.config import BatchConfig
 from surtitle.pipeline.events import SourceSegment, Word
 from surtitle.pipeline.subtitles.check import SubtitleRules
-from surtitle.pipeline.subtitles.outputs import clashes, is_finished, track_cues, tracks
+from surtitle.pipeline.subtitles.outputs import Input, clashes, named_language, track_cues, tracks
 
 
 def test_tracks_without_output_dir_stand_beside_the_recording() -> None:
@@ -31,18 +31,23 @@ def test_a_target_that_is_spoken_has_no_file_of_its_own() -> None:
     assert [track.languages for track in found] == [("es",)]
 
 
+def recording(path: Path, config: BatchConfig, *videos: str) -> Input:
+    return Input(path, config, path, videos=videos)
+
+
 def test_recordings_of_one_name_need_different_folders() -> None:
-    talks = Path("a/talk.mp4"), Path("b/talk.mp4")
-    assert clashes(talks, None) == {}
-    assert clashes(talks, Path("out")) == {talks[1]: talks[0]}
+    paths = Path("a/talk.mp4"), Path("b/talk.mp4")
+    assert clashes(recording(path, BatchConfig("en")) for path in paths) == {}
+    config = BatchConfig(None, output_dir=Path("out"))
+    assert clashes(recording(path, config) for path in paths) == {paths[1]: paths[0]}
 
 
 def test_a_recording_is_finished_when_all_its_files_are_there(tmp_path: Path) -> None:
-    talk, config = tmp_path / "talk.mp4", BatchConfig("en", ("es",))
-    (tmp_path / "talk.en.srt").touch()
-    assert not is_finished(talk, config)
-    (tmp_path / "talk.es.srt").touch()
-    assert is_finished(talk, config)
+    talk = recording(tmp_path / "talk.mp4", BatchConfig("en", ("es",)), ".subtitled.mp4")
+    for name in "talk.en.srt", "talk.es.srt", "talk.subtitled.mp4":
+        assert not talk.is_finished()
+        (tmp_path / name).touch()
+    assert talk.is_finished()
 
 
 @pytest.mark.parametrize("stem", ["talk", "M*A*S*H [x265]", "a?b", "talk.es"])
@@ -52,11 +57,33 @@ def test_where_the_language_is_not_known_that_of_the_files_counts(
     talk, config = tmp_path / f"{stem}.mp4", BatchConfig(None, ("es", "de"))
     for other in f"{stem}.de.srt", f"{stem}.es.srt", f"x{stem}.fr.srt", f"{stem}.fr.vtt":
         (tmp_path / other).touch()
-    assert is_finished(talk, BatchConfig(None, ("de",)))  # German, so far as one can see
-    assert is_finished(talk, config)
+    assert recording(talk, config).language() == "de"  # so far as one can see
+    assert recording(talk, config).is_finished()
     (tmp_path / f"{stem}.es.srt").unlink()
-    assert not is_finished(talk, config)
-    assert not is_finished(tmp_path / "M.mp4", config)
+    assert not recording(talk, config).is_finished()
+    assert not recording(tmp_path / "M.mp4", config).is_finished()
+
+
+def test_a_subtitle_file_is_no_result_of_itself() -> None:
+    config = BatchConfig("en", ("es", "en"), bilingual=True)
+    document = Input(Path("a/talk.en.srt"), config, Path("a/talk.srt"), is_document=True)
+    names = [path.name for path in document.possible_files()]
+    assert names == ["talk.es.srt", "talk.en-es.srt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("talk.en.srt", "en"),
+        ("a.b.pt-BR.vtt", "pt"),
+        ("talk.eng.ass", "en"),
+        ("talk.srt", None),
+        ("en.srt", None),
+        ("talk.final.srt", None),
+    ],
+)
+def test_the_name_of_a_subtitle_file_tells_its_language(name: str, language: str | None) -> None:
+    assert named_language(Path(name)) == language
 
 
 def test_the_cues_of_a_track_are_in_its_languages() -> None:
