@@ -51,7 +51,7 @@ def find_weights(model: str) -> Path | None:
     Raises RecognizerError for a name that is none, and for files that are not what they should be.
     """
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model not in REPOSITORIES and folder.is_dir():  # "./base" is a folder, "base" the model
         _check_files(model, folder)
         return folder
     try:
