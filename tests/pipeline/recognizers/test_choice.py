@@ -331,12 +331,12 @@ def test_a_folder_that_is_no_model_is_refused_even_by_auto(hub: Hub, tmp_path: P
 def test_a_folder_that_has_the_name_of_a_model_is_not_taken_for_it(
     hub: Hub, loaded: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "base").mkdir()
+    (tmp_path / "small").mkdir()
     monkeypatch.chdir(tmp_path)
     hub.keep(SMALL)
     assert "Whisper small" in opened("de", is_live=False)[0]
-    with pytest.raises(RecognizerError, match=r"\./base is not a Whisper model"):
-        find_weights("./base")
+    with pytest.raises(RecognizerError, match=r"\./small is not a Whisper model"):
+        find_weights("./small")
 
 
 @pytest.mark.parametrize("model", ["smal", "./nothing", "/nothing/here", "../nothing", "a/b/c"])
