@@ -21,7 +21,6 @@ from surtitle.pipeline.recognizers.moonshine import (
     MAX_PIECE_MS,
     SINGLE_THREAD_VARIABLE,
     MoonshineRecognizer,
-    estimated_words,
     pieces,
 )
 
@@ -50,32 +49,6 @@ def tone(duration_s: float) -> Samples:
 
 def text_of(recognizer: MoonshineRecognizer, samples: Samples) -> str:
     return " ".join(word.text for word in recognizer.recognize(Utterance(0, samples), "en"))
-
-
-def test_words_share_the_voiced_time_by_their_letters():
-    sound = np.concatenate([np.zeros(SAMPLE_RATE_HZ, np.float32), tone(2)])
-    words = estimated_words(["one", "fourteen", "yes"], Utterance(5 * SAMPLE_RATE_HZ, sound))
-    assert [word.text for word in words] == ["one", "fourteen", "yes"]
-    assert words[0].start_ms == 6000 and words[-1].end_ms == 8000
-    lengths_ms = [word.end_ms - word.start_ms for word in words]
-    assert lengths_ms == pytest.approx([2000 * 4 / 17, 2000 * 9 / 17, 2000 * 4 / 17], abs=20)
-    assert all(word.is_estimated for word in words)
-
-
-def test_a_pause_lies_between_words_and_not_in_one():
-    pause = np.zeros(SAMPLE_RATE_HZ // 2, np.float32)
-    sound = np.concatenate([tone(1.2), pause, tone(0.8)])
-    for word in estimated_words(["aaaa", "bbbb", "cccc", "dddd"], Utterance(0, sound)):
-        assert word.end_ms <= 1200 or word.start_ms >= 1700
-
-
-@pytest.mark.parametrize("word_count", [1, 7, 60])
-def test_times_are_in_order_and_inside_even_when_words_crowd(word_count: int):
-    words = estimated_words(["to"] * word_count, Utterance(0, tone(0.5)))
-    assert len(words) == word_count
-    starts_ms = [word.start_ms for word in words]
-    assert starts_ms == sorted(starts_ms)
-    assert all(0 <= word.start_ms < word.end_ms <= 500 for word in words)
 
 
 def test_long_utterances_are_cut_in_a_pause():
