@@ -21,9 +21,9 @@ from ..errors import DeviceError
 from ..recognizers import LiveRecognizer
 from ..recognizers.hosted import open_pool
 from ..server.app import CaptionServer, listen, open_server
-from ..server.limits import fit_to_this_process
+from ..server.gate.limits import fit_to_this_process
 from ..server.logs import warnings_shown
-from ..server.store import Store, default_store
+from ..server.storage.store import Store, default_store
 from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
 from .options import (

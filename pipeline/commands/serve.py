@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 
 from ..config import RecognizerConfig, ServerConfig, Tokens
 from ..recognizers.hosted import open_live
-from ..server.limits import fit_to_this_process
+from ..server.gate.limits import fit_to_this_process
 from ..server.logs import set_up_logs
-from ..server.store import Store, default_store
+from ..server.storage.store import Store, default_store
 from ..translators import open_translator
 from .options import add_recognizer_options, add_translator_options, translator_config
 from .stopping import Stop

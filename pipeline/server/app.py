@@ -22,17 +22,17 @@ from ..errors import SurtitleError
 from ..recognizers import LiveRecognizer
 from ..translators import Translator
 from ..translators.queue import TranslationQueue
-from .access import Access
-from .door import Door
-from .guard import Guard
+from .gate.access import Access
+from .gate.door import Door
+from .gate.guard import Guard
+from .gate.limits import Place, Places
+from .gate.wire import HttpProtocol, WebSocketProtocol
 from .http import WebApi
-from .limits import Place, Places
 from .metrics import Metrics
 from .rooms import Rooms
 from .sockets import Sockets
-from .store import Store
+from .storage.store import Store
 from .supervision import IndependentTasks, carry_on
-from .wire import HttpProtocol, WebSocketProtocol
 
 PAGES = Path(__file__).parents[2] / "web"
 STALLED_MS = 30_000  # so long a connection may take nothing of what it is sent

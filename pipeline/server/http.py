@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from ..errors import RefusedError, StoreError, TranslatorError
 from ..text.languages import LANGUAGES
 from ..translators import Translator
-from .access import Access, host_and_port
+from .gate.access import Access, host_and_port
 from .metrics import CONTENT_TYPE, Metrics
 from .rooms import Rooms
-from .store import Store
-from .transcript import MEDIA_TYPES, parse_format, parse_languages, transcript
+from .storage.store import Store
+from .storage.transcript import MEDIA_TYPES, parse_format, parse_languages, transcript
 
 MAX_LISTED = 1000
 MAX_QR_BYTES = 500

@@ -12,7 +12,7 @@ from ..config import LiveConfig, ServerConfig
 from ..errors import RefusedError
 from ..live import Session
 from .hub import Hub, Outbox
-from .stored_first import StoredFirst
+from .storage.stored_first import StoredFirst
 
 SAMPLE_BYTES = 2
 TAKEN_OVER = 4000  # a WebSocket close code

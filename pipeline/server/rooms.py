@@ -22,8 +22,8 @@ from ..translators.queue import TranslationQueue
 from .hub import Hub, Outbox
 from .live_session import LiveSession
 from .metrics import Metrics
-from .store import Store
-from .stored_first import StoredFirst
+from .storage.store import Store
+from .storage.stored_first import StoredFirst
 
 STATUS_S = 1.0
 STALL_PROBE_S = 0.1

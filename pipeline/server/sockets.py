@@ -20,8 +20,8 @@ from ..protocols.captions import SUBPROTOCOL, PublishDialect, ViewDialect
 from ..protocols.captions_parsing import parse_room
 from ..protocols.deepgram import ListenDialect, parse_query
 from ..protocols.openai_realtime import TranslationDialect
-from .access import Access, Right
 from .connection import POLICY_VIOLATION, Connection
+from .gate.access import Access, Right
 from .metrics import Metrics
 from .rooms import Rooms
 

@@ -20,7 +20,7 @@ from websockets.typing import Origin, Subprotocol
 from surtitle.pipeline.config import ServerConfig
 from surtitle.pipeline.recognizers import Recognizer
 from surtitle.pipeline.server.app import CaptionServer, open_server
-from surtitle.pipeline.server.store import Store
+from surtitle.pipeline.server.storage.store import Store
 from surtitle.pipeline.translators import Translator
 from surtitle.pipeline.translators.echo import EchoTranslator
 

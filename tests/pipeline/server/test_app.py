@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from surtitle.pipeline.config import ServerConfig, Tokens
 from surtitle.pipeline.errors import SurtitleError
 from surtitle.pipeline.server.app import PAGES, listen, open_server
-from surtitle.pipeline.server.store import Store
+from surtitle.pipeline.server.storage.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 
 from ..scripted_recognizer import ScriptedRecognizer, scripted_pool

@@ -255,7 +255,7 @@ def test_what_cannot_be_encoded_ends_that_connection_alone(
     serve(scenario, tmp_path)
 
 
-@pytest.mark.parametrize("broken", ["rooms.Session", "store.Store.begin"])
+@pytest.mark.parametrize("broken", ["rooms.Session", "storage.store.Store.begin"])
 def test_a_failed_start_is_told_and_no_session_is_left(
     broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from surtitle.pipeline.config import LiveConfig, Tokens
 from surtitle.pipeline.errors import StoreError
 from surtitle.pipeline.server import http as http_api
-from surtitle.pipeline.server.store import Store
+from surtitle.pipeline.server.storage.store import Store
 
 from .scripted import Served, read_final, read_until, serve, speak
 

@@ -17,7 +17,7 @@ from surtitle.pipeline.events import Caption, Ended
 from surtitle.pipeline.protocols import View
 from surtitle.pipeline.server.metrics import Metrics
 from surtitle.pipeline.server.rooms import Rooms
-from surtitle.pipeline.server.store import Store
+from surtitle.pipeline.server.storage.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 from surtitle.pipeline.translators.queue import TranslationQueue
 

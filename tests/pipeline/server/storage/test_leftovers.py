@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from surtitle.pipeline.events import Caption
-from surtitle.pipeline.server.store_changes import Final
-from surtitle.pipeline.server.store_file import open_store_file
-from surtitle.pipeline.server.store_leftovers import keep, take_in
+from surtitle.pipeline.server.storage.changes import Final
+from surtitle.pipeline.server.storage.file import open_store_file
+from surtitle.pipeline.server.storage.leftovers import keep, take_in
 
 NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
 

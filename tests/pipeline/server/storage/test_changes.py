@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from surtitle.pipeline.events import Caption, Word
-from surtitle.pipeline.server.store_changes import (
+from surtitle.pipeline.server.storage.changes import (
     Begin,
     Change,
     End,

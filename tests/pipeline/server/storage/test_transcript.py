@@ -8,8 +8,8 @@ import pytest
 
 from surtitle.pipeline.errors import RefusedError
 from surtitle.pipeline.events import Caption, Word, joined_text
-from surtitle.pipeline.server.store import StoredSession
-from surtitle.pipeline.server.transcript import (
+from surtitle.pipeline.server.storage.store import StoredSession
+from surtitle.pipeline.server.storage.transcript import (
     TRANSCRIPT_FORMATS,
     TranscriptFormat,
     parse_format,

@@ -12,8 +12,8 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from .store_changes import Change, decode_change, encode_change
-from .store_file import write_changes
+from .changes import Change, decode_change, encode_change
+from .file import write_changes
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from .store_changes import Change, Final
-from .store_file import BUSY_S, write_changes
+from .changes import Change, Final
+from .file import BUSY_S, write_changes
 
 RETRY_S = 1.0
 CLOSE_S = 2 * BUSY_S + 1.0  # for the attempt that runs and the last one

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
-from ..config import ServerConfig
+from ...config import ServerConfig
 
 PATIENCE_S = 1.0  # before who sends no request may be let go for somebody who comes
 KEPT_DESCRIPTORS = 64  # for the store, the log, pages that are read, refusals, libraries

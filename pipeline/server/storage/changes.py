@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..events import Caption, Word
+from ...events import Caption, Word
 
 Statement = tuple[str, tuple[Any, ...]]  # SQL and its values
 

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from itertools import accumulate, pairwise
 from typing import Any, Literal, get_args
 
-from ..errors import RefusedError
-from ..events import Caption, SourceSegment, Word, joined_text
-from ..subtitles.build import bilingual_cues, source_cues, translated_cues
-from ..subtitles.check import SubtitleRules
-from ..subtitles.cues import Cue
-from ..subtitles.files import subtitle_text
-from ..text.languages import language_rules
-from ..text.tokens import tokenize
+from ...errors import RefusedError
+from ...events import Caption, SourceSegment, Word, joined_text
+from ...subtitles.build import bilingual_cues, source_cues, translated_cues
+from ...subtitles.check import SubtitleRules
+from ...subtitles.cues import Cue
+from ...subtitles.files import subtitle_text
+from ...text.languages import language_rules
+from ...text.tokens import tokenize
+from .changes import word_fields
 from .store import StoredSession
-from .store_changes import word_fields
 
 TranscriptFormat = Literal["srt", "vtt", "ttml", "txt", "json"]
 TRANSCRIPT_FORMATS: tuple[TranscriptFormat, ...] = get_args(TranscriptFormat)

@@ -12,10 +12,10 @@ import pytest
 import trustme
 
 from surtitle.pipeline.config import Tokens
-from surtitle.pipeline.server import door
-from surtitle.pipeline.server.limits import PATIENCE_S
+from surtitle.pipeline.server.gate import door
+from surtitle.pipeline.server.gate.limits import PATIENCE_S
 
-from .scripted import Served, ask, read, read_until, serve, speak
+from ..scripted import Served, ask, read, read_until, serve, speak
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

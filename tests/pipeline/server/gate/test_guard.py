@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from .scripted import Served, read, serve
+from ..scripted import Served, read, serve
 
 
 def test_a_page_of_another_server_may_not_connect(tmp_path: Path) -> None:

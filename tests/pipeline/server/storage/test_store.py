@@ -15,10 +15,11 @@ import pytest
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import StoreError
 from surtitle.pipeline.events import Caption, Word
-from surtitle.pipeline.server import store as store_module
-from surtitle.pipeline.server import store_file, store_writer
-from surtitle.pipeline.server.store import Store, default_store
-from surtitle.pipeline.server.store_file import open_store_file
+from surtitle.pipeline.server.storage import file as store_file
+from surtitle.pipeline.server.storage import store as store_module
+from surtitle.pipeline.server.storage import writer as store_writer
+from surtitle.pipeline.server.storage.file import open_store_file
+from surtitle.pipeline.server.storage.store import Store, default_store
 
 CONFIG = LiveConfig("en", ("es", "de"))
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from ..errors import StoreError
-from .store_changes import Change, statement
+from ...errors import StoreError
+from .changes import Change, statement
 
 SCHEMA_VERSION = 2
 BUSY_S = 1.0  # so long one attempt waits for another process that holds the file

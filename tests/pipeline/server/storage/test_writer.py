@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from surtitle.pipeline.events import Caption
-from surtitle.pipeline.server import store_file, store_writer
-from surtitle.pipeline.server.store_changes import Change, End, Final
-from surtitle.pipeline.server.store_file import open_store_file
-from surtitle.pipeline.server.store_writer import StoreWriter
+from surtitle.pipeline.server.storage import file as store_file
+from surtitle.pipeline.server.storage import writer as store_writer
+from surtitle.pipeline.server.storage.changes import Change, End, Final
+from surtitle.pipeline.server.storage.file import open_store_file
+from surtitle.pipeline.server.storage.writer import StoreWriter
 
 
 def final(segment_id: int, text: str = "hola") -> Final:

@@ -11,12 +11,12 @@ import pytest
 
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import StoreError
-from surtitle.pipeline.server import store_file
-from surtitle.pipeline.server.store import Store
-from surtitle.pipeline.server.store_file import damage, open_for_reading, open_store_file
-from surtitle.pipeline.server.transcript import TRANSCRIPT_FORMATS, transcript
+from surtitle.pipeline.server.storage import file as store_file
+from surtitle.pipeline.server.storage.file import damage, open_for_reading, open_store_file
+from surtitle.pipeline.server.storage.store import Store
+from surtitle.pipeline.server.storage.transcript import TRANSCRIPT_FORMATS, transcript
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
+FIXTURES = Path(__file__).parents[3] / "fixtures"
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from hmac import compare_digest
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ..config import ServerConfig, is_loopback
-from ..protocols.captions import TOKEN_PREFIX
+from ...config import ServerConfig, is_loopback
+from ...protocols.captions import TOKEN_PREFIX
 
 Right = Literal["publish", "view"]
 _PREFIXES = (TOKEN_PREFIX, "openai-insecure-api-key.")  # of a token among the subprotocols

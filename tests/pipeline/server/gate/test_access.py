@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from surtitle.pipeline.config import ServerConfig, Tokens
-from surtitle.pipeline.server.access import Access
+from surtitle.pipeline.server.gate.access import Access
 
 TOKENS = Tokens("publish-publish-publish", "view-view-view-view")
 OPEN = Access(ServerConfig())

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from surtitle.pipeline.config import ServerConfig
-from surtitle.pipeline.server.limits import PATIENCE_S, Place, Places, fit, fit_to_this_process
+from surtitle.pipeline.server.gate.limits import PATIENCE_S, Place, Places, fit, fit_to_this_process
 
 resource = pytest.importorskip("resource", reason="the bound of open files is POSIX")
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..events import Caption
+from ...events import Caption
 
 
 class StoredFirst:

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from ..config import LiveConfig
-from ..errors import StoreError
-from ..events import Caption
-from .store_changes import Begin, Change, End, Final, parse_words
-from .store_file import damage, open_for_reading, open_store_file
-from .store_leftovers import keep, take_in
-from .store_writer import StoreWriter
+from ...config import LiveConfig
+from ...errors import StoreError
+from ...events import Caption
+from .changes import Begin, Change, End, Final, parse_words
+from .file import damage, open_for_reading, open_store_file
+from .leftovers import keep, take_in
+from .writer import StoreWriter
 
 STORE_WAIT_S = 0.2  # so long a final waits for the disk before it is shown without it
 

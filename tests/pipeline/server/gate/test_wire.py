@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from surtitle.pipeline.server.wire import FRAGMENTS
+from surtitle.pipeline.server.gate.wire import FRAGMENTS
 
-from .scripted import Served, serve
+from ..scripted import Served, serve
 from .test_door import answer, come, held
 
 UPGRADE = (
