@@ -16,8 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.server.storage.stored_first import StoredFirst
 
-from ..scripted import START, WORD_PCM, WORDS, Served, read_final, read_until, serve
 from ...scripted_command import served
+from ..scripted import START, WORD_PCM, WORDS, Served, read_final, read_until, serve
 
 TARGETS = ["es", "de", "fr", "it"]
 FINALS = len(WORDS) * (1 + len(TARGETS))
