@@ -14,7 +14,7 @@ from ..translators.queue import TranslationQueue
 from .cues import Cue, TextBlock
 from .documents import Document
 from .markup import Speech, rewritten, seen_lines, speeches
-from .sentences import Said, dealt_out, sentences
+from .sentences import Said, Sentence, dealt_out, sentences
 
 CONTEXT = 3  # sentences before one, that tell what it is about
 
@@ -41,16 +41,7 @@ async def translated_texts(
     cues = [speeches(cue.text, document.format, ours) for cue in document.cues]
     said, places = _said(document, cues)
     found = sentences(said, ours)
-    requests = [
-        TranslationRequest(
-            each.text,
-            source,
-            target,
-            required=required(each.text, terms, target),
-            context=tuple((before.text, "") for before in found[max(0, at - CONTEXT) : at]),
-        )
-        for at, each in enumerate(found)
-    ]
+    requests = _requests(found, source, target, terms)
     answers: list[str] = []
     for answer in await queue.translate_all(requests, owner):
         if isinstance(answer, Exception):
@@ -69,6 +60,21 @@ async def translated_texts(
         if any(speech.text for speech in cue)
         else None
         for at, cue in enumerate(cues)
+    ]
+
+
+def _requests(
+    found: Sequence[Sentence], source: str, target: str, terms: Sequence[Term]
+) -> list[TranslationRequest]:
+    return [
+        TranslationRequest(
+            each.text,
+            source,
+            target,
+            required=required(each.text, terms, target),
+            context=tuple((before.text, "") for before in found[max(0, at - CONTEXT) : at]),
+        )
+        for at, each in enumerate(found)
     ]
 
 
