@@ -116,7 +116,8 @@ def open_container(path: Path, options: dict[str, str] | None = None) -> Generat
     """Open whatever FFmpeg knows. Raises MediaError."""
     try:
         _refuse_non_media(path)
-        container = av.open(str(path), options=options or {})
+        # A name like "10:30.ogg" would be an address.
+        container = av.open(f"file:{path}", options=options or {})
     except FileNotFoundError as error:
         raise MediaError(f"{path} does not exist; check the name") from error
     except PermissionError as error:

@@ -149,7 +149,7 @@ class Work:
             target = track.languages[-1]
             own = texts[target]
             if len(track.languages) > 1:
-                own = bilingual_texts(document, own)
+                own = bilingual_texts(document, own, language)
             write_text(track.path, document.written(own, language, target))
         else:
             write_subtitles(cues, track.path, track.format)

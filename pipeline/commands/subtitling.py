@@ -68,12 +68,21 @@ class Subtitling:
         self._table.add_row(
             escape(each.path.name), *_cells(outcome), f"{time.monotonic() - started_s:.0f} s"
         )
-        for kept in outcome.kept:
-            self.say(f"kept {kept}, which was there before; --force replaces it")
+        self._tell_kept(each, outcome)
         for written, violations in outcome.written.items():
             self.say(f"wrote {written}")
             for violation in violations if self._options.report else ():
                 self.say(f"  {violation}")
+
+    def _tell_kept(self, each: Input, outcome: Outcome) -> None:
+        for kept in outcome.kept:
+            self.say(f"kept {kept}, which was there before; --force replaces it")
+        tracks = each.tracks(outcome.language)
+        if any(track.path in outcome.written for track in tracks):
+            for track in tracks:
+                # Corrected by hand, perhaps; what was written comes from listening again.
+                if track.languages == (outcome.language,) and track.path in outcome.kept:
+                    self.say(f"  `surtitle subtitle {track.path} --to ...` translates it as it is")
 
     def end(self) -> int:
         """Show the table and the summary; return the exit status."""

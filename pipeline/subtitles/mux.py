@@ -48,7 +48,7 @@ def mux(recording: Path, tracks: Sequence[SoftTrack], target: Path) -> None:
     is_mp4 = target.suffix == ".mp4"
     with open_container(recording) as source, written_at_once(target) as partial:
         try:
-            with av.open(str(partial), "w", format="mp4" if is_mp4 else "matroska") as output:
+            with av.open(f"file:{partial}", "w", format="mp4" if is_mp4 else "matroska") as output:
                 _copy(recording, source, output, tracks, is_mp4=is_mp4)
         except FFmpegError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror}") from error

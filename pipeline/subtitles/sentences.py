@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 
 from ..text.clauses import ends_sentence
 from ..text.languages import LanguageRules
@@ -11,6 +12,7 @@ from ..text.tokens import Token, count_chars, join, tokenize
 from .line_breaks import fewest_pieces, split
 
 LONGEST_PAUSE_MS = 3000  # within a sentence, between two cues
+NEAR = 20  # places among which the next one in the same voice is looked for
 MOST_CHARS = 300  # of a sentence: subtitles without marks would be one from end to end
 
 
@@ -83,7 +85,7 @@ def dealt_out(
             pieces[place] += piece
     texts = {place: join(piece) for place, piece in pieces.items()}
     for sentence in sentences:
-        for (before, _), (place, _) in zip(sentence.parts, sentence.parts[1:], strict=False):
+        for (before, _), (place, _) in pairwise(sentence.parts):
             texts[place] = texts[place] or texts[before]
     return texts
 
@@ -105,7 +107,8 @@ def _ends(word: str, following: str | None, is_last: bool, rules: LanguageRules)
 def _first_word(said: Sequence[Said], place: int, rules: LanguageRules) -> str | None:
     """What follows in the same voice, None where nothing does that belongs together."""
     last = said[place]
-    following = next((each for each in said[place + 1 :] if each.voice == last.voice), None)
+    near = islice(said, place + 1, place + 1 + NEAR)
+    following = next((each for each in near if each.voice == last.voice), None)
     if following is None or not _runs_on(last, following, ()):
         return None
     tokens = tokenize(following.text, rules)

@@ -78,12 +78,22 @@ def _requests(
     ]
 
 
-def bilingual_texts(document: Document, texts: Sequence[str | None]) -> list[str | None]:
-    """Both languages in each cue, what is said above its translation."""
-    return [
-        None if text is None else f"{cue.text}\n{text}"
-        for cue, text in zip(document.cues, texts, strict=True)
-    ]
+def bilingual_texts(
+    document: Document, texts: Sequence[str | None], source: str
+) -> list[str | None]:
+    """Both languages in each cue, what is said above its translation, each in as few lines as hold
+    it."""
+    rules = language_rules(source)
+    both: list[str | None] = []
+    for cue, text in zip(document.cues, texts, strict=True):
+        if text is None:
+            both.append(None)
+            continue
+        said = speeches(cue.text, document.format, rules)
+        own = [speech.text for speech in said]
+        above = rewritten(said, own, document.format, rules, rules)
+        both.append(f"{above}\n{text}")
+    return both
 
 
 def seen_cues(document: Document, *languages: tuple[str, Sequence[str | None]]) -> list[Cue]:

@@ -127,3 +127,9 @@ def test_a_channel_alone(tmp_path: Path) -> None:
 def test_tracks_and_channels_count_from_1(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be 1 or more"):
         AudioChoice(**wrong)
+
+
+def test_a_name_with_a_colon_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wav(Path("10:30.wav"), [tone(ENGLISH_HZ)])
+    assert pitch_hz(Path("10:30.wav"), AudioChoice()) == ENGLISH_HZ

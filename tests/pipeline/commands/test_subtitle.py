@@ -96,7 +96,8 @@ def test_files_that_are_there_are_left_as_they_are(
     assert main(command) == 0
     assert mine.read_text() == "corrected by hand"
     assert "[es]" in (tmp_path / "harbor.es.srt").read_text(encoding="utf-8")
-    assert f"kept {mine}" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"kept {mine}" in error and f"`surtitle subtitle {mine} --to ...`" in error
     heard = recognizer.heard
     assert main(command) == 0
     assert recognizer.heard == heard

@@ -95,7 +95,7 @@ def test_an_empty_answer_leaves_the_text_as_it_stands() -> None:
 def test_both_languages_in_a_cue() -> None:
     document = parse_document(SRT, "srt")
     texts = ["Vamos", "al puerto.", "- ¿Sí?\n- Sí.", None]
-    assert bilingual_texts(document, texts) == [
+    assert bilingual_texts(document, texts, "en") == [
         "{\\an8}We are going to\nVamos",
         "the <i>harbor</i> today.\nal puerto.",
         "- Really?\n- [nods] Yes.\n- ¿Sí?\n- Sí.",
@@ -115,3 +115,11 @@ def test_the_style_guide_is_for_what_is_seen() -> None:
     found = {(each.rule, each.cue_index) for each in check(cues, SubtitleRules())}
     assert ("line length", 1) in found
     assert not {each for each in found if each[1] == 0}
+
+
+def test_both_languages_have_as_few_lines_as_hold_them() -> None:
+    document = parse_document(SRT.replace("going to", "going to\n<i>the</i> harbor"), "srt")
+    texts = ["Vamos al puerto.", None, None, None]
+    assert bilingual_texts(document, texts, "en")[0] == (
+        "{\\an8}We are going to <i>the</i> harbor\nVamos al puerto."
+    )
