@@ -4,6 +4,7 @@ SurtitleError
 ├── MediaError          a file that cannot be decoded, or has no audio
 ├── RecognizerError     a recognizer that cannot be loaded or does not know the language
 ├── TranslatorError     a translator that cannot be loaded or does not know the language pair
+│   └── DraftWithheld   what a translator found for a draft is not fit to be shown
 ├── OutputError         a result that cannot be written
 ├── DeviceError         a microphone that cannot be opened
 ├── RemoteError         a server that cannot be reached, or refuses
@@ -26,6 +27,10 @@ class RecognizerError(SurtitleError):
 
 class TranslatorError(SurtitleError):
     pass
+
+
+class DraftWithheld(TranslatorError):
+    """What is shown of a text stays, until a revision of it comes out right."""
 
 
 class OutputError(SurtitleError):

@@ -102,9 +102,9 @@ class TranslationRequest:
     the new one starts; `pinned` is the beginning that it must keep, word for word. The translation
     must contain each of the `required` expressions, from the glossary. Revisions of one segment
     have the same `key`: a translator may keep what it has computed of their common beginning.
-    `is_written`: the text is cased and punctuated, not raw words of a recognizer. `context` is what
-    was said just before, the oldest first: texts, each with its translation, or "" where it has
-    none yet.
+    With `is_draft` a newer revision follows soon. `is_written`: the text is cased and punctuated,
+    not raw words of a recognizer. `context` is what was said just before, the oldest first: texts,
+    each with its translation, or "" where it has none yet.
     """
 
     text: str
@@ -116,6 +116,7 @@ class TranslationRequest:
     key: Hashable | None = None
     is_written: bool = True
     context: tuple[tuple[str, str], ...] = ()
+    is_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 from .captions.track import CaptionTrack, SourceTrack
 from .config import LiveConfig, SegmenterConfig
+from .errors import DraftWithheld
 from .events import Caption, Hypothesis, SourceSegment, Status, Word
 from .recognizers import LiveRecognizer
 from .text.segmenter import Segmenter
@@ -151,6 +152,8 @@ class Session:
         except Superseded:
             self._dropped_drafts += 1
             return
+        except DraftWithheld:
+            return  # what is shown stays
         except Exception:
             log.exception("a translation failed", extra={"session": self._session_id})
             caption = track.give_up(segment)

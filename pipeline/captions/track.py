@@ -72,6 +72,7 @@ class CaptionTrack:
             required=required(segment.text, self._terms, self.language),
             is_written=self._is_written,
             context=context,
+            is_draft=not segment.is_final,
         )
 
     def apply(self, segment: SourceSegment, translation: str) -> Caption | None:

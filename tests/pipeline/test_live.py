@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from surtitle.pipeline.config import LiveConfig
-from surtitle.pipeline.errors import RecognizerError, TranslatorError
+from surtitle.pipeline.errors import DraftWithheld, RecognizerError, TranslatorError
 from surtitle.pipeline.events import Caption, TranslationRequest, Word, joined_text
 from surtitle.pipeline.live import Session, slow_notice
 from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS
@@ -173,6 +173,20 @@ def test_a_text_that_fails_costs_no_other_text_and_no_other_language(error: Base
     assert all(text.startswith("[es] ") for text in spanish)
     assert german[0].startswith("w0 w1 w2 w3")
     assert all(text.startswith("[de] ") for text in german[1:])
+
+
+def test_a_draft_that_is_withheld_is_no_fault_and_its_final_is_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Careful(ScriptedTranslator):
+        async def translate(self, request: TranslationRequest) -> str:
+            if request.is_draft:
+                raise DraftWithheld("an amount has changed")
+            return await super().translate(request)
+
+    captions = run(SCRIPT, LiveConfig("en", ("es",)), Careful())
+    assert texts(captions, "es") == [f"[es] {SCRIPT}"]
+    assert not caplog.records
 
 
 def test_an_answer_that_is_no_text_is_the_error_of_its_request() -> None:

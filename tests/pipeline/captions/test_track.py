@@ -37,8 +37,9 @@ def test_a_stable_track_asks_to_keep_what_it_has_shown() -> None:
     request = track.request(third)
     assert (request.pinned, request.draft) == ("El puerto abre", "El puerto abre")
     final = segment("the harbor opens at six", 3, is_final=True)
+    assert request.is_draft
     request = track.request(final)
-    assert (request.pinned, request.draft) == ("El puerto abre", "")
+    assert (request.pinned, request.draft, request.is_draft) == ("El puerto abre", "", False)
 
 
 def test_a_final_is_shown_to_its_end_and_its_segment_forgotten() -> None:
