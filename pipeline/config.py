@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, get_args
@@ -75,11 +75,46 @@ class RecognizerConfig:
 
 @dataclass(frozen=True, slots=True)
 class TranslatorConfig:
-    """Which translator works: `name` is one of the registry's (pipeline/translators). `checkpoint`
-    is a model for "own", by its name or its folder, None: those that are installed."""
+    """Which translator works: `name` is one of the registry's (pipeline/translators), or the
+    address of an LLM server, like http://localhost:8000/v1.
+
+    `checkpoint` is a model for "own", by its name or its folder, None: those that are installed.
+    An LLM server is asked for `llm_model`, None: the one that it has; it gets `llm_requests` at
+    once, with `llm_key`, a secret that is shown nowhere.
+    """
 
     name: str = "own"
     checkpoint: str | None = None
+    llm_model: str | None = None
+    llm_requests: int = 8
+    llm_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.llm_requests <= 1000:
+            raise ValueError(f"llm_requests must be 1 to 1000, got {self.llm_requests}")
+        if self.llm_key is not None and re.fullmatch("[!-~]+", self.llm_key) is None:
+            raise ValueError(
+                "the key of an LLM server must be visible ASCII characters, not blanks"
+            )
+        if not self.is_address:
+            if self.llm_model is not None:
+                raise ValueError(
+                    f"the LLM {self.llm_model!r} needs the address of its server, "
+                    f"like http://localhost:8000/v1, as translator, not {self.name!r}"
+                )
+            return
+        if self.checkpoint is not None:
+            raise ValueError(f"{self.name} is a server, which has its own checkpoints")
+        # Whoever writes a password into an address would find it in logs. It is not shown here.
+        if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", self.name) is None:
+            raise ValueError(
+                "the address of an LLM server is like http://localhost:8000/v1, without a user, "
+                "a password, ? or #"
+            )
+
+    @property
+    def is_address(self) -> bool:
+        return "://" in self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ SurtitleError
 ├── MediaError          a file that cannot be decoded, or has no audio
 ├── RecognizerError     a recognizer that cannot be loaded or does not know the language
 ├── TranslatorError     a translator that cannot be loaded or does not know the language pair
-│   └── DraftWithheld   what a translator found for a draft is not fit to be shown
+│   ├── DraftWithheld   what a translator found for a draft is not fit to be shown
+│   └── TranslatorAway  one that is out of reach for now, and has said so itself
 ├── OutputError         a result that cannot be written
 ├── DeviceError         a microphone that cannot be opened
 ├── RemoteError         a server that cannot be reached, or refuses
@@ -31,6 +32,10 @@ class TranslatorError(SurtitleError):
 
 class DraftWithheld(TranslatorError):
     """What is shown of a text stays, until a revision of it comes out right."""
+
+
+class TranslatorAway(TranslatorError):
+    """It may come back. Whoever waits for it has told the log once, so nobody else needs to."""
 
 
 class OutputError(SurtitleError):

@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 from .captions.track import CaptionTrack, SourceTrack
 from .config import LiveConfig, SegmenterConfig
-from .errors import DraftWithheld
+from .errors import DraftWithheld, TranslatorAway
 from .events import Caption, Hypothesis, SourceSegment, Status, Word
 from .recognizers import LiveRecognizer
 from .text.segmenter import Segmenter
@@ -19,6 +19,8 @@ from .text.written_form import is_parted, written_segment
 from .translators.queue import Priority, Superseded, TranslationQueue
 
 SLOW_MS = 20_000  # more than an utterance, which may be heard only when it is over
+
+AWAY = "the translator is away; captions stay untranslated until it is back"
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Session:
         self._last_word: Word | None = None  # of the last final segment
         self._begun = asyncio.Event()
         self._dropped_drafts = 0
+        self._translator_is_away = False
 
     def status(self) -> Status:
         oldest_ms = self._translations.oldest_heard_ms(self._session_id)
@@ -74,7 +77,8 @@ class Session:
             term_hits=sum(track.term_hits for track in self._tracks),
             notice=slow_notice(
                 received_ms - heard_ms, self._recognizer.cost_in(self._config.source)
-            ),
+            )
+            or (AWAY if self._translator_is_away else ""),
         )
 
     async def begun(self) -> None:
@@ -149,11 +153,15 @@ class Session:
                 heard_ms=heard_ms,
             )
             caption = track.apply(segment, translation)
+            self._translator_is_away = False
         except Superseded:
             self._dropped_drafts += 1
             return
         except DraftWithheld:
             return  # what is shown stays
+        except TranslatorAway:  # which the log knows
+            self._translator_is_away = True
+            caption = track.give_up(segment)
         except Exception:
             log.exception("a translation failed", extra={"session": self._session_id})
             caption = track.give_up(segment)

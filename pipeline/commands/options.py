@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from ..translators import TRANSLATORS
 ENGINES = ("auto", "moonshine", "whisper")
 GONE = "sphinx"
 OLD_NAMES = {"diffusion": "own"}  # of translators
+AN_ADDRESS = "http://localhost:8000/v1"
+LLM_KEY_VARIABLE = "SURTITLE_LLM_KEY"
 
 
 def add_recognizer_options(parser: argparse.ArgumentParser) -> None:
@@ -53,10 +56,21 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--translator",
         action=_TranslatorName,
-        choices=[*TRANSLATORS, *OLD_NAMES],
         default="own",
-        metavar=f"{{{','.join(TRANSLATORS)}}}",
-        help="own (default): the models of `surtitle models`; echo: its input, for trials",
+        metavar="NAME|ADDRESS",
+        help="own (default): the models of `surtitle models`; echo: its input, for trials; the "
+        "address of an LLM server with OpenAI's chat endpoint, like "
+        f"{AN_ADDRESS}, whose key, if it wants one, is taken from {LLM_KEY_VARIABLE}",
+    )
+    parser.add_argument(
+        "--llm-model", metavar="NAME", help="of the LLM server; default: the one that it has"
+    )
+    parser.add_argument(
+        "--llm-requests",
+        type=int,
+        default=8,
+        metavar="N",
+        help="that the LLM server gets at once, at most; default: 8",
     )
     parser.add_argument(
         "--checkpoint",
@@ -68,11 +82,18 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
 
 def translator_config(arguments: argparse.Namespace) -> TranslatorConfig:
     """Raises ValueError."""
-    return TranslatorConfig(arguments.translator, arguments.checkpoint)
+    return TranslatorConfig(
+        arguments.translator,
+        arguments.checkpoint,
+        llm_model=arguments.llm_model,
+        llm_requests=arguments.llm_requests,
+        llm_key=os.environ.get(LLM_KEY_VARIABLE) or None,
+    )
 
 
 class _TranslatorName(argparse.Action):
-    """A name that was given up ends the command with one line that says the new one."""
+    """A name of a translator or an address. A name that was given up ends the command with one line
+    that says the new one."""
 
     def __call__(
         self,
@@ -84,6 +105,11 @@ class _TranslatorName(argparse.Action):
         if values in OLD_NAMES:
             new = OLD_NAMES[values]
             parser.exit(2, f"{parser.prog}: --translator {values} is called {new} now\n")
+        if values not in TRANSLATORS and "://" not in values:
+            known = ", ".join(TRANSLATORS)
+            raise argparse.ArgumentError(
+                self, f"{values!r} is none of {known}, nor an address like {AN_ADDRESS}"
+            )
         setattr(namespace, self.dest, values)
 
 

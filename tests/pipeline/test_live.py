@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from surtitle.pipeline.config import LiveConfig
-from surtitle.pipeline.errors import DraftWithheld, RecognizerError, TranslatorError
+from surtitle.pipeline.errors import (
+    DraftWithheld,
+    RecognizerError,
+    TranslatorAway,
+    TranslatorError,
+)
 from surtitle.pipeline.events import Caption, TranslationRequest, Word, joined_text
-from surtitle.pipeline.live import Session, slow_notice
+from surtitle.pipeline.live import AWAY, Session, slow_notice
 from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS
 from surtitle.pipeline.recognizers.vad import WINDOW_MS
 from surtitle.pipeline.translators.queue import TranslationQueue
@@ -196,6 +201,38 @@ def test_an_answer_that_is_no_text_is_the_error_of_its_request() -> None:
             return None  # type: ignore[return-value]
 
     assert texts(run(SCRIPT, LiveConfig("en", ("es",)), Mute()), "es") == [SCRIPT]
+
+
+@pytest.mark.parametrize("failures", [1, 1000])
+def test_of_a_translator_that_is_away_people_are_told_and_the_log_is_not(
+    failures: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Away(ScriptedTranslator):
+        async def translate(self, request: TranslationRequest) -> str:
+            answer = await super().translate(request)
+            if len(self.asked) <= failures:
+                raise TranslatorAway("the server at 10.0.0.7 cannot be reached")
+            return answer
+
+    captions: list[Caption] = []
+
+    async def scenario() -> str:
+        translator, pool = Away(), scripted_pool(ScriptedRecognizer(SCRIPT))
+        config, queue = LiveConfig("en", ("es", "de")), TranslationQueue(translator)
+        session = Session("s", config, pool, queue, captions.append)
+        for _ in range(4):
+            session.listener.push(np.zeros(16 * WORD_MS, np.float32))
+        session.listener.end()
+        await session.run()
+        await pool.aclose()
+        return session.status().notice
+
+    notice = asyncio.run(asyncio.wait_for(scenario(), 10))
+    is_back = failures == 1
+    assert notice == ("" if is_back else AWAY) and "10.0.0.7" not in notice
+    finals = {c.language: c.text for c in captions if c.is_final}
+    assert finals["de"].startswith("[de] ") is is_back
+    assert not caplog.records
 
 
 class Hall:
