@@ -130,7 +130,7 @@ class Work:
                 continue
             owner = str(self.given.path)
             texts[target] = await translated_texts(
-                document, language, target, config.terms, queue, owner
+                document, language, target, config.terms, queue, owner, self.progress
             )
         if refused and not texts:
             raise refused[0]

@@ -3,7 +3,7 @@ queue, cues come back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..config import Term
@@ -16,6 +16,7 @@ from .documents import Document
 from .markup import Speech, rewritten, seen_lines, speeches
 from .sentences import Said, Sentence, dealt_out, sentences
 
+BATCH_SENTENCES = 64  # translated together, before it is told how far it is
 CONTEXT = 3  # sentences before one, that tell what it is about
 
 
@@ -32,10 +33,12 @@ async def translated_texts(
     terms: Sequence[Term],
     queue: TranslationQueue,
     owner: str,
+    progress: Callable[[int], None] = lambda done_ms: None,
 ) -> list[str | None]:
     """The texts of a document's cues in another language; None for one in which nothing is said.
 
-    Sentences that run over cues are translated whole. Raises TranslatorError.
+    Sentences that run over cues are translated whole. `progress` hears up to where it is done.
+    Raises TranslatorError.
     """
     ours, theirs = language_rules(source), language_rules(target)
     cues = [speeches(cue.text, document.format, ours) for cue in document.cues]
@@ -43,10 +46,12 @@ async def translated_texts(
     found = sentences(said, ours)
     requests = _requests(found, source, target, terms)
     answers: list[str] = []
-    for answer in await queue.translate_all(requests, owner):
-        if isinstance(answer, Exception):
-            raise answer
-        answers.append(answer)
+    for at in range(0, len(requests), BATCH_SENTENCES):
+        for answer in await queue.translate_all(requests[at : at + BATCH_SENTENCES], owner):
+            if isinstance(answer, Exception):
+                raise answer
+            answers.append(answer)
+        progress(said[found[len(answers) - 1].parts[-1][0]].end_ms)
     dealt = dealt_out(range(len(said)), found, answers, ours, theirs)
     texts = {place: dealt[number] for number, place in enumerate(places)}
     return [

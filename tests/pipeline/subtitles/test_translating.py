@@ -123,3 +123,16 @@ def test_both_languages_have_as_few_lines_as_hold_them() -> None:
     assert bilingual_texts(document, texts, "en")[0] == (
         "{\\an8}We are going to <i>the</i> harbor\nVamos al puerto."
     )
+
+
+def test_it_tells_how_far_it_is() -> None:
+    told: list[int] = []
+
+    async def scenario() -> None:
+        queue = TranslationQueue(ScriptedTranslator())
+        await translated_texts(document, "en", "es", (), queue, "talk", told.append)
+
+    cues = (f"{n}\n00:00:{n:02},000 --> 00:00:{n:02},900\nOne. Two.\n\n" for n in range(40))
+    document = parse_document("".join(cues), "srt")
+    asyncio.run(scenario())
+    assert told == [31_900, 39_900]
