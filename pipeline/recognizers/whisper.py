@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
@@ -14,18 +14,18 @@ from faster_whisper import (  # pyright: ignore[reportMissingTypeStubs]
     WhisperModel,
 )
 
-from ..audio.pcm import SAMPLE_RATE_HZ, to_ms
+from ..audio.pcm import SAMPLE_RATE_HZ
 from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import AudioChunk, Utterance, Word
 from . import LanguageGuess
 from .vad import Vad
+from .whisper_words import COMPRESSION_RATIO, DecodedSegment, words_from_segments
 from .windows import WINDOW_SAMPLES, Window, full_windows
 
 # Text is invented where nothing is said, or where the decoder loops. Whisper's own thresholds:
 NO_SPEECH_PROBABILITY = 0.6  # above it, and the text unlikely: silence
 LOG_PROBABILITY = -1.0  # mean per token; below it: decode again, warmer
-COMPRESSION_RATIO = 2.4  # of the text's bytes; above it: a loop; decode again, warmer
 TEMPERATURES = (0.0, 0.2, 0.4)  # one after the other; each is a whole decoding more
 DRAFT_BEAMS, BEAMS = 1, 5  # a draft is thrown away a second later
 SILENCE_AROUND_INVENTION_S = 2.0  # text of odd timing beside so much silence is dropped
@@ -39,36 +39,9 @@ EDGE_S = 0.02  # windows begin within a seek of where they should, and none is a
 
 CPU_THREADS = 4  # the library's own choice
 MIN_SAMPLES = SAMPLE_RATE_HZ // 10  # in less no word fits, and below 20 ms faster-whisper fails
-STEP_MS = 20  # Whisper counts time in steps of 20 ms
-UNSPACED = frozenset(("zh", "yue", "ja", "th", "lo", "my"))  # the library parts these by character
-CERTAIN = 0.5  # a word from this probability on was said, even if the alignment gave it no length
 
 
-class _Word(Protocol):
-    """What faster_whisper.transcribe.Word offers; times are seconds."""
-
-    @property
-    def word(self) -> str: ...
-
-    @property
-    def start(self) -> float: ...
-
-    @property
-    def end(self) -> float: ...
-
-    @property
-    def probability(self) -> float: ...
-
-
-class _Segment(Protocol):
-    @property
-    def compression_ratio(self) -> float: ...
-
-    @property
-    def words(self) -> Sequence[_Word] | None: ...
-
-
-class _BatchSegment(_Segment, Protocol):
+class _BatchSegment(DecodedSegment, Protocol):
     """`seek` is where the window begins that it was found in, in SEEKS_PER_S."""
 
     @property
@@ -274,61 +247,6 @@ def _placed(segment: _BatchSegment) -> _PlacedSegment:
 
 def _is_unlikely(segment: _PlacedSegment) -> bool:
     return segment.compression_ratio > COMPRESSION_RATIO or segment.avg_logprob < LOG_PROBABILITY
-
-
-def words_from_segments(
-    segments: Iterable[_Segment], utterance: Utterance, language: str = "en"
-) -> list[Word]:
-    """Words in media time, in order and inside of the utterance.
-
-    The library parts words at their leading blanks and at punctuation: "3.5 %" comes as " 3",
-    ".5", " %". What begins without a blank is of one word with what precedes it. Where the script
-    has no blanks, words stay as they are, and are marked as joined.
-    """
-    first_ms = to_ms(utterance.start_sample)
-    last_ms = first_ms + to_ms(utterance.samples.size)
-    words: list[Word] = []
-    for parts in _whole_words(segments, language):
-        if not _was_spoken(parts):
-            continue
-        text = "".join(part.word for part in parts)
-        start_ms = min(first_ms + round(1000 * parts[0].start), last_ms - STEP_MS)
-        start_ms = max(start_ms, words[-1].start_ms if words else first_ms)
-        end_ms = min(first_ms + round(1000 * parts[-1].end), last_ms)
-        words.append(
-            Word(
-                text=text.strip(),
-                start_ms=start_ms,
-                end_ms=max(end_ms, start_ms + STEP_MS),
-                confidence=min(max(min(float(part.probability) for part in parts), 0.0), 1.0),
-                is_joined=language in UNSPACED and not text.startswith(" "),
-            )
-        )
-    return words
-
-
-def _whole_words(segments: Iterable[_Segment], language: str) -> Iterator[list[_Word]]:
-    """What the library has parted, together again; nothing of segments that are loops."""
-    whole: list[_Word] = []
-    for segment in segments:
-        if segment.compression_ratio > COMPRESSION_RATIO:
-            continue  # it still loops at the highest temperature
-        for at, part in enumerate(segment.words or ()):
-            text = part.word
-            # A segment may begin with a word that lacks its blank; not so with ".com" or "-known".
-            begins = text[:1].isspace() or (at == 0 and text[:1].isalnum())
-            if whole and (begins or language in UNSPACED):
-                yield whole
-                whole = []
-            whole.append(part)
-    if whole:
-        yield whole
-
-
-def _was_spoken(parts: Sequence[_Word]) -> bool:
-    """Whether a word is none that was invented: unlikely, and no sound was found to it."""
-    has_text = any(part.word.strip() for part in parts)
-    return has_text and any(part.end > part.start or part.probability >= CERTAIN for part in parts)
 
 
 def _compute_type(device: str) -> str:

@@ -15,7 +15,8 @@ from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import AudioChunk, Utterance, Word
 from surtitle.pipeline.recognizers.choice import open_recognizer
 from surtitle.pipeline.recognizers.vad import Vad
-from surtitle.pipeline.recognizers.whisper import WhisperRecognizer, words_from_segments
+from surtitle.pipeline.recognizers.whisper import WhisperRecognizer
+from surtitle.pipeline.recognizers.whisper_words import words_from_segments
 
 HARBOR = Path(__file__).parents[3] / "samples" / "harbor.flac"
 STUB = Path(__file__).parents[4] / "shared" / "models" / "whisper-stub-random-int8"

@@ -12,7 +12,8 @@ from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
 from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.config import SegmenterConfig
 from surtitle.pipeline.events import Utterance, Word, joined_text
-from surtitle.pipeline.recognizers.whisper import WhisperRecognizer, words_from_segments
+from surtitle.pipeline.recognizers.whisper import WhisperRecognizer
+from surtitle.pipeline.recognizers.whisper_words import words_from_segments
 from surtitle.pipeline.subtitles.build import source_cues
 from surtitle.pipeline.subtitles.check import SubtitleRules
 from surtitle.pipeline.text.segmenter import Segmenter
