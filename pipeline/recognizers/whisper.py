@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +38,7 @@ WINDOWS_AT_ONCE = 8
 SEEKS_PER_S = 100
 EDGE_S = 0.02  # windows begin within a seek of where they should, and none is as short as this
 
-CPU_THREADS = 4  # the library's own choice
+MOST_THREADS = 4  # of a processor: more gain little, and are needed by others
 MIN_SAMPLES = SAMPLE_RATE_HZ // 10  # in less no word fits, and below 20 ms faster-whisper fails
 
 
@@ -78,10 +79,11 @@ class WhisperRecognizer:
         compute_type = _compute_type(device)
         self._name = f"Whisper {model_name} ({compute_type} on {device.upper()})"
         self._device = device
+        self._cpu_threads = min(MOST_THREADS, os.cpu_count() or 1)
         self._terms = terms
         try:
             self._model = WhisperModel(
-                str(folder), device=device, compute_type=compute_type, cpu_threads=CPU_THREADS
+                str(folder), device=device, compute_type=compute_type, cpu_threads=self._cpu_threads
             )
         except Exception as error:  # the tokenizer's library raises nothing more precise
             raise RecognizerError(
@@ -134,7 +136,7 @@ class WhisperRecognizer:
 
     @property
     def cpu_threads(self) -> int:
-        return 0 if self._device == "cuda" else CPU_THREADS
+        return 0 if self._device == "cuda" else self._cpu_threads
 
     def recognize(
         self,

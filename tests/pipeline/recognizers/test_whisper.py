@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,15 @@ def test_empty_words_and_loops_are_dropped():
 def test_name_says_model_arithmetic_and_device(english: WhisperRecognizer):
     assert english.name == "Whisper random.en (int8 on CPU)"
     assert english.is_written and english.uses_terms
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (64, 4), (None, 1)])
+def test_it_has_no_more_threads_than_cores(
+    english_whisper_folder: Path, monkeypatch: pytest.MonkeyPatch, cores: int | None, threads: int
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    recognizer = WhisperRecognizer(english_whisper_folder, model_name="x", device="cpu")
+    assert recognizer.cpu_threads == threads
 
 
 def test_recognizes_words_in_media_time(english: WhisperRecognizer):
