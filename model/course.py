@@ -240,6 +240,8 @@ class Courses:
            pinned, so that their neighbors agree with them.
         """
         missing = [each for each in request.required if not contains(answer.text, each)]
+        if not missing:
+            return answer
         held = [each for each in request.required if each not in missing]
         prompt, text, left = self._prompt(request), answer.text, PLACE_TOKENS
         for nth, expression in enumerate(missing):  # 1
@@ -254,7 +256,7 @@ class Courses:
                 texts = [texts[scores.index(max(scores))]]
             text = texts[0]
             held.append(expression)
-        if not missing or self.writes:
+        if self.writes:
             return answer._replace(text=text)
         result = yield self._around(request, text)  # 2
         tuned = self._text(request, result.candidates[0].tokens)
