@@ -148,6 +148,7 @@ CAPTION_MODES: tuple[CaptionMode, ...] = get_args(CaptionMode)
 
 
 ANY_LANGUAGE = "*"
+AUTO = "auto"  # in place of a spoken language: it is found out by listening
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Term:
 class LiveConfig:
     """What a live session listens to and shows. Languages are ISO 639-1 codes.
 
+    With AUTO as `source`, it is found out for each utterance, and may be one of the targets.
     `mode`: "stable" only appends to what is shown; "fresh" may take back a bounded part of it.
     """
 
@@ -171,7 +173,8 @@ class LiveConfig:
     terms: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
-        for language in (self.source, *self.targets):
+        spoken = () if self.source == AUTO else (self.source,)
+        for language in (*spoken, *self.targets):
             if re.fullmatch("[a-z]{2}", language) is None:
                 raise ValueError(f"a language must be a code like en or es, got {language!r}")
         if self.mode not in CAPTION_MODES:

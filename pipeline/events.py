@@ -59,7 +59,8 @@ class Hypothesis:
     `committed` are the words that became certain since the last hypothesis and never change; `tail`
     are those that follow and still may. `heard_ms` is how much of the source it has heard. With
     `is_end` nobody speaks any more: the tail is empty, and what comes next is another utterance.
-    With `is_flush` a segment ends here, whatever follows.
+    With `is_flush` a segment ends here, whatever follows. `language` is that of the words, ISO
+    639-1, where it is found out by listening; else None.
     """
 
     committed: tuple[Word, ...]
@@ -67,6 +68,7 @@ class Hypothesis:
     heard_ms: int
     is_end: bool
     is_flush: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,14 @@ class SourceSegment:
     """Words that are translated together: a sentence, or what a pause or the length limit closed.
 
     (segment_id, revision) identifies the text; a newer revision of the same id replaces the older.
+    `language` is the one that is spoken in it, ISO 639-1.
     """
 
     segment_id: int
     revision: int
     words: tuple[Word, ...]
     is_final: bool
+    language: str
 
     @property
     def text(self) -> str:

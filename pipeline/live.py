@@ -10,13 +10,14 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from .captions.track import CaptionTrack, SourceTrack
-from .config import LiveConfig, SegmenterConfig
+from .config import AUTO, LiveConfig, SegmenterConfig
 from .errors import DraftWithheld, TranslatorAway
 from .events import Caption, Hypothesis, SourceSegment, Status, Word
 from .recognizers import LiveRecognizer
 from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
 from .translators.queue import Priority, Superseded, TranslationQueue
+from .translators.reach import Reach
 
 SLOW_MS = 20_000  # more than an utterance, which may be heard only when it is over
 
@@ -43,8 +44,8 @@ class Session:
         """Raises RecognizerError or TranslatorError for a language that is not known."""
         terms = tuple(term.source for term in config.terms)
         self.listener = recognizer.open_listener(config.source, terms)
-        for target in config.targets:
-            translations.check(config.source, target)
+        self._reach = Reach(translations, config.targets)
+        self._reach.check(recognizer.languages if config.source == AUTO else {config.source})
         self._session_id = session_id
         self._config = config
         self._recognizer = recognizer
@@ -53,11 +54,9 @@ class Session:
         self._segmenter = Segmenter(
             SegmenterConfig(), config.source, is_written=recognizer.is_written, is_live=True
         )
-        self._source_track = SourceTrack(config.source, config.mode)
+        self._source_track = SourceTrack(config.mode)
         self._tracks = [
-            CaptionTrack(
-                config.source, target, config.mode, config.terms, is_written=recognizer.is_written
-            )
+            CaptionTrack(target, config.mode, config.terms, is_written=recognizer.is_written)
             for target in config.targets
         ]
         self._last_word: Word | None = None  # of the last final segment
@@ -75,11 +74,14 @@ class Session:
             dropped_drafts=self._dropped_drafts,
             heard_ms=heard_ms,
             term_hits=sum(track.term_hits for track in self._tracks),
-            notice=slow_notice(
-                received_ms - heard_ms, self._recognizer.cost_in(self._config.source)
-            )
-            or (AWAY if self._translator_is_away else ""),
+            notice=self._notice(received_ms - heard_ms),
         )
+
+    def _notice(self, behind_ms: int) -> str:
+        language = self._segmenter.language
+        slow = slow_notice(behind_ms, self._recognizer.cost_in(language))
+        away = AWAY if self._translator_is_away else ""
+        return slow or away or self._reach.notice(language)
 
     async def begun(self) -> None:
         """Wait until somebody listens, or `run` has failed to make that so."""
@@ -106,6 +108,8 @@ class Session:
                 self._hear(hypothesis)
 
     def _hear(self, hypothesis: Hypothesis) -> None:
+        if hypothesis.language not in (None, self._segmenter.language):
+            self._switch(hypothesis.language)
         closed = self._segmenter.push(hypothesis.committed)
         if not hypothesis.tail:
             closed += self._segmenter.close_in_silence(hypothesis.heard_ms)
@@ -117,6 +121,15 @@ class Session:
             self._show_source(draft, len(self._segmenter.open_words), ends=False)
             self._translate(draft)
 
+    def _switch(self, language: str) -> None:
+        """What comes is in another language than what came: no segment is in both."""
+        self._close(self._segmenter.flush())
+        withdrawn = self._segmenter.withdraw()
+        if withdrawn is not None:
+            for track in (self._source_track, *self._tracks):
+                self._publish(track.withdraw(withdrawn))
+        self._segmenter.switch(language)
+
     def _close(self, segments: list[SourceSegment]) -> None:
         firsts = [*(segment.words[0] for segment in segments), *self._segmenter.open_words[:1]]
         for segment, following in zip_longest(segments, firsts[1:]):
@@ -127,18 +140,27 @@ class Session:
 
     def _show_source(self, segment: SourceSegment, committed_words: int, *, ends: bool) -> None:
         last = self._last_word
-        shown, language = segment, self._config.source
+        shown = segment
         if not self._recognizer.is_written:
             begins = last is None or is_parted(last, segment.words[0])
-            shown = written_segment(segment, language, begins=begins, ends=ends)
+            shown = written_segment(segment, segment.language, begins=begins, ends=ends)
         caption = self._source_track.apply(shown, committed_words)
         if caption is not None:
             self._publish(caption)
 
     def _translate(self, segment: SourceSegment) -> None:
-        """One task for each language; a newer revision may take its place in the queue."""
+        """One task for each language; a newer revision may take its place in the queue.
+
+        What is spoken in a target language needs none: its one caption is there already.
+        """
         for track in self._tracks:
-            if track.wants(segment):
+            if track.language == segment.language or not track.wants(segment):
+                continue
+            if not self._reach.reaches(segment.language, track.language):
+                shown = track.give_up(segment)
+                if shown is not None:
+                    self._publish(shown)
+            else:
                 self._tasks.create_task(self._caption(track, segment, self.listener.heard_ms))
 
     async def _caption(self, track: CaptionTrack, segment: SourceSegment, heard_ms: int) -> None:

@@ -35,6 +35,7 @@ class Line:
     """A sentence on its way: its captions, and what has been counted."""
 
     words: list[str]
+    language: str
     reference: str
     track: CaptionTrack
     shown: str = ""
@@ -48,7 +49,8 @@ class Line:
             Word(word, WORD_MS * n, WORD_MS * (n + 1), 1.0)
             for n, word in enumerate(self.words[:count])
         )
-        return SourceSegment(0, count, heard, is_final=count >= len(self.words))
+        is_final = count >= len(self.words)
+        return SourceSegment(0, count, heard, is_final, self.language)
 
     def show(self, segment: SourceSegment, translation: str) -> None:
         caption = self.track.apply(segment, translation)
@@ -105,7 +107,7 @@ async def _compare(
     print("|---|---|---|---|---|---|")
     for mode in ("free", "fresh", "stable"):
         for start in ("cold", "warm"):
-            lines = [Line(s.split(), r, _track(mode, source, target)) for s, r in pairs]
+            lines = [Line(s.split(), source, r, _track(mode, target)) for s, r in pairs]
             seconds = await _grow(lines, queue, is_warm=start == "warm")
             updates = sum(line.updates for line in lines)
             references = [line.reference for line in lines]
@@ -118,11 +120,9 @@ async def _compare(
     await queue.aclose()
 
 
-def _track(mode: Mode, source: str, target: str) -> CaptionTrack:
+def _track(mode: Mode, target: str) -> CaptionTrack:
     max_erasure = 1e9 if mode == "free" else None
-    return CaptionTrack(
-        source, target, "stable" if mode == "stable" else "fresh", max_erasure=max_erasure
-    )
+    return CaptionTrack(target, "stable" if mode == "stable" else "fresh", max_erasure=max_erasure)
 
 
 async def _grow(lines: list[Line], queue: TranslationQueue, *, is_warm: bool) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import NamedTuple
 
 from ..config import CaptionMode, Term
 from ..events import Caption, SourceSegment, TranslationRequest, Word, joined_text
@@ -13,6 +15,7 @@ from .budget import MAX_ERASURE, Wording, common_prefix, units, without_end_mark
 
 MIN_DRAFT_WORDS = 3  # of fewer, a translation is a guess
 CONTEXT_SEGMENTS = 3  # before a segment, that tell what it is about
+WITHDRAWN = 64  # segments that are remembered, for translations that were under way
 
 
 @dataclass(slots=True)
@@ -24,13 +27,20 @@ class _Open:
     draft: str = ""
 
 
+class _Said(NamedTuple):
+    """A final, and its translation once it is there."""
+
+    language: str
+    text: str
+    translation: str
+
+
 class CaptionTrack:
     """Translations into one language. Holds the open segments, which go with their finals, and as
     context the texts of the last finals."""
 
     def __init__(
         self,
-        source: str,
         language: str,
         mode: CaptionMode,
         terms: tuple[Term, ...] = (),
@@ -42,12 +52,12 @@ class CaptionTrack:
         of the mode."""
         self.language = language
         self.term_hits = 0  # terms of the glossary in the final captions
-        self._source = source
         self._terms = terms
         self._is_written = is_written
         self._max_erasure = MAX_ERASURE[mode] if max_erasure is None else max_erasure
         self._open: dict[int, _Open] = {}
-        self._said: dict[int, tuple[str, str]] = {}  # finals, and their translations once there
+        self._said: dict[int, _Said] = {}  # finals
+        self._withdrawn: deque[int] = deque(maxlen=WITHDRAWN)
 
     def wants(self, segment: SourceSegment) -> bool:
         """Whether there is enough of the segment to translate."""
@@ -65,7 +75,7 @@ class CaptionTrack:
             self._remember(segment, "")
         return TranslationRequest(
             segment.text,
-            self._source,
+            segment.language,
             self.language,
             draft=opened.draft if opened and not segment.is_final else "",
             pinned=opened.wording.pinned if opened else "",
@@ -80,6 +90,8 @@ class CaptionTrack:
 
         A final segment always has a caption.
         """
+        if segment.segment_id in self._withdrawn:
+            return None
         opened = self._open.setdefault(segment.segment_id, _Open(Wording(self._max_erasure)))
         hypothesis = units(translation, self.language)
         if not segment.is_final:
@@ -103,14 +115,24 @@ class CaptionTrack:
         opened = self._open.get(segment.segment_id)
         return self.apply(segment, (opened and opened.wording.text) or segment.text)
 
+    def withdraw(self, segment: SourceSegment) -> Caption:
+        """A segment turned out to be nothing: what is shown of it goes, as far as it may."""
+        self._withdrawn.append(segment.segment_id)
+        opened = self._open.pop(segment.segment_id, None) or _Open(Wording(self._max_erasure))
+        opened.wording.show([], 0, is_final=True)
+        return caption(segment, self.language, opened.wording)
+
     def _context(self, segment: SourceSegment) -> tuple[tuple[str, str], ...]:
         before = sorted(n for n in self._said if n < segment.segment_id)[-CONTEXT_SEGMENTS:]
-        return tuple(self._said[n] for n in before)
+        said = (self._said[n] for n in before)
+        return tuple(
+            (one.text, one.translation) for one in said if one.language == segment.language
+        )
 
     def _remember(self, segment: SourceSegment, translation: str) -> None:
         """A text that stands for its own translation has none."""
         known = translation if translation != segment.text else ""
-        self._said[segment.segment_id] = segment.text, known
+        self._said[segment.segment_id] = _Said(segment.language, segment.text, known)
         # One more than is asked for: this one is no context of itself.
         for oldest in sorted(self._said)[: -CONTEXT_SEGMENTS - 1]:
             del self._said[oldest]
@@ -120,8 +142,7 @@ class SourceTrack:
     """Captions in the language that is spoken: committed words, and as much of the tail as the
     budget allows."""
 
-    def __init__(self, language: str, mode: CaptionMode) -> None:
-        self.language = language
+    def __init__(self, mode: CaptionMode) -> None:
         self._max_erasure = MAX_ERASURE[mode]
         self._segment_id = -1
         self._wording = Wording(self._max_erasure)
@@ -131,8 +152,8 @@ class SourceTrack:
         if segment.segment_id != self._segment_id:
             self._segment_id, self._wording = segment.segment_id, Wording(self._max_erasure)
         wording = self._wording
-        hypothesis = units(segment.text, self.language)
-        certain = units(joined_text(segment.words[:committed_words]), self.language)
+        hypothesis = units(segment.text, segment.language)
+        certain = units(joined_text(segment.words[:committed_words]), segment.language)
         agreed = common_prefix(certain, hypothesis)  # not a word whose end is uncertain
         changed = wording.show(hypothesis, agreed, is_final=segment.is_final)
         if not changed and not segment.is_final:
@@ -140,8 +161,13 @@ class SourceTrack:
         words = _shown_words(segment.words, hypothesis, wording.shown)
         if segment.is_final:
             words += _words_left(words or segment.words, wording.text)
-        shown = caption(segment, self.language, wording)
+        shown = caption(segment, segment.language, wording)
         return replace(shown, is_source=True, words=tuple(words))
+
+    def withdraw(self, segment: SourceSegment) -> Caption:
+        """A segment turned out to be nothing; as no word was certain, nothing of it is shown."""
+        nothing = caption(segment, segment.language, Wording(self._max_erasure))
+        return replace(nothing, is_source=True)
 
 
 def _shown_words(

@@ -16,10 +16,17 @@ from ..audio.pcm import to_ms, to_s16
 from ..client.connection import Message, Server
 from ..client.publishing import publish
 from ..client.real_time import start_message
-from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig, ServerConfig, TranslatorConfig
+from ..config import (
+    AUTO,
+    CAPTION_MODES,
+    LiveConfig,
+    RecognizerConfig,
+    ServerConfig,
+    TranslatorConfig,
+)
 from ..errors import DeviceError
 from ..recognizers import LiveRecognizer
-from ..recognizers.hosted import open_pool
+from ..recognizers.hosted import open_live
 from ..server.app import CaptionServer, listen, open_server
 from ..server.gate.limits import fit_to_this_process
 from ..server.logs import warnings_shown
@@ -28,8 +35,10 @@ from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
 from .options import (
     add_recognizer_options,
+    add_source_option,
     add_terms_option,
     add_translator_options,
+    names_languages,
     translator_config,
 )
 from .stopping import Stop
@@ -53,7 +62,7 @@ def add_to(commands: Any) -> None:
         "this computer's browser or OBS.",
     )
     parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
-    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    add_source_option(parser)
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
     add_terms_option(parser)
     parser.add_argument("--device", metavar="NAME", help="a microphone's number or name")
@@ -80,14 +89,17 @@ def run(arguments: argparse.Namespace) -> int:
     microphone = Microphone(arguments.device)
     with listen(server_config) as listening:
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
-        recognizer = open_pool(recognizer_config, config.source, _say)
+        recognizer = open_live(recognizer_config, config.source, _say)
         translator = open_translator(
             translator_choice,
-            [(config.source, target) for target in targets],
+            [(None if config.source == AUTO else config.source, target) for target in targets],
         )
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         _say(f"Overlay: {url}/overlay?room={ROOM}{f'&lang={targets[0]}' if targets else ''}")
-        with warnings_shown(), TerminalView(Console(), names_languages=bool(targets)) as view:
+        with (
+            warnings_shown(),
+            TerminalView(Console(), names_languages=names_languages(config)) as view,
+        ):
             view.show_status("starting…")
             speaker = _Speaker(microphone, view)
             return run_until_stopped(

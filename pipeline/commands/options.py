@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config import TranslatorConfig
+from ..config import AUTO, LiveConfig, TranslatorConfig
 from ..translators import TRANSLATORS
 
 ENGINES = ("auto", "moonshine", "whisper")
@@ -111,6 +111,22 @@ class _TranslatorName(argparse.Action):
                 self, f"{values!r} is none of {known}, nor an address like {AN_ADDRESS}"
             )
         setattr(namespace, self.dest, values)
+
+
+def add_source_option(parser: argparse.ArgumentParser) -> None:
+    """Of what is spoken live."""
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default="en",
+        metavar="LANG",
+        help="spoken: en (default), or auto: found out for each utterance",
+    )
+
+
+def names_languages(config: LiveConfig) -> bool:
+    """Whether captions of a session are to be shown with their languages."""
+    return bool(config.targets) or config.source == AUTO
 
 
 def add_terms_option(parser: argparse.ArgumentParser) -> None:

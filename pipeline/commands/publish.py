@@ -16,7 +16,7 @@ from ..client.real_time import LOCAL, open_pieces, paced, start_message
 from ..config import CAPTION_MODES, LiveConfig
 from ..text.glossary import read_terms
 from .listen import add_room_options
-from .options import add_terms_option
+from .options import add_source_option, add_terms_option, names_languages
 from .stopping import Stop, until_wanted
 from .terminal import TerminalView, run_until_stopped
 
@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="audio or video")
     parser.add_argument("--url", default=LOCAL, metavar="URL", help=f"default: {LOCAL}")
     add_room_options(parser, "SURTITLE_PUBLISH_TOKEN")
-    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    add_source_option(parser)
     parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
     add_terms_option(parser)
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"surtitle publish: {error}", file=sys.stderr)
         return 2
-    with TerminalView(Console(), names_languages=bool(targets)) as view:
+    with TerminalView(Console(), names_languages=names_languages(config)) as view:
         view.show_status("starting…")
         start = start_message(arguments.room, config)
         pieces = open_pieces(arguments.file, view.say)

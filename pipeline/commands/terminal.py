@@ -40,12 +40,7 @@ class CaptionLines:
         self._order = CaptionOrder()
         self._below: dict[tuple[str, int], Caption] = {}
         self._newest_final: dict[str, int] = {}  # the highest segment shown, by language
-        firsts: dict[str, int] = {}
-        for caption in captions:
-            known = firsts.get(caption.language, caption.segment_id)
-            firsts[caption.language] = min(known, caption.segment_id)
-        for language, segment_id in firsts.items():
-            self._order.begin(language, segment_id)
+        self._order.begin(captions)
 
     def push(self, caption: Caption) -> list[Caption]:
         """Take a caption; return the finals that are to be shown now."""
@@ -181,6 +176,8 @@ class TerminalView:
         self._notice = text
 
     def _print(self, caption: Caption) -> None:
+        if not caption.text:  # taken back altogether
+            return
         if self._live.is_started:
             self._console.print(self._line(caption))
         else:

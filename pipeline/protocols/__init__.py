@@ -36,7 +36,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Read a room; no `languages` are all of them.
+    """Read a room; no `languages` are all of them, AUTO is what is spoken, in whatever language.
 
     After a lost connection: `session` and `after`, the sequence number of the last message seen.
     """

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ..config import ANY_LANGUAGE, CAPTION_MODES, LiveConfig, Term
+from ..config import ANY_LANGUAGE, AUTO, CAPTION_MODES, LiveConfig, Term
 from ..errors import RefusedError
 from . import Flush, Resume, Start, Stop, View, shown
 
@@ -60,8 +60,8 @@ def parse_view(query: Mapping[str, str]) -> View:
     """The query of a viewer's address."""
     languages = frozenset(part for part in query.get("lang", "").split(",") if part)
     for language in languages:
-        if re.fullmatch("[a-z]{2}", language) is None:
-            raise _bad(f"lang must be codes like es or en,es, got {shown(query['lang'])}")
+        if language != AUTO and re.fullmatch("[a-z]{2}", language) is None:
+            raise _bad(f"lang must be codes like es or en,es, or auto, got {shown(query['lang'])}")
     after = query.get("after", "0")
     if _SEQUENCE.fullmatch(after) is None:
         raise _bad(f"after must be a sequence number, got {shown(after)}")

@@ -1,9 +1,10 @@
 """Deepgram's `/v1/listen`: audio as binary messages, transcripts as `Results` (pure).
 
-What is served: `encoding=linear16`, `sample_rate`, one channel, `language`, `interim_results`,
-`keyterm`, `vad_events`, `utterance_end_ms`; and `translate=es` of ours: `Results` in that language,
-which only grow. Options that refine a transcript (`model`, `punctuate`, `smart_format`, ...) are
-taken and change nothing; those that would change its shape are refused.
+What is served: `encoding=linear16`, `sample_rate`, one channel, `language` (`multi`: found out for
+each utterance), `interim_results`, `keyterm`, `vad_events`, `utterance_end_ms`; and `translate=es`
+of ours: `Results` in that language, which only grow. Options that refine a transcript (`model`,
+`punctuate`, `smart_format`, ...) are taken and change nothing; those that would change its shape
+are refused.
 https://developers.deepgram.com/reference/speech-to-text/listen-streaming
 
 The words of the language spoken have the times and confidences that the recognizer gave them. The
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..captions.order import CaptionOrder
-from ..config import LiveConfig, Term
+from ..config import AUTO, LiveConfig, Term
 from ..events import Caption, Ended, Failed, Status
 from ..text.languages import language_rules
 from ..text.tokens import tokenize
@@ -44,7 +45,10 @@ _REFUSED = {"callback": "", "multichannel": "false", "diarize": "false", "diariz
 
 @dataclass(frozen=True, slots=True)
 class ListenRequest:
-    """What the query of the address asks for. `language` is that of the `Results`."""
+    """What the query of the address asks for.
+
+    `language` is that of the `Results`, AUTO the one that is spoken.
+    """
 
     config: LiveConfig
     language: str
@@ -65,6 +69,7 @@ def parse_query(query: Sequence[tuple[str, str]]) -> ListenRequest:
         if options.get(name, harmless) != harmless:
             raise ValueError(f"{name} is not served here; leave it out")
     source = options.get("language", "en").split("-")[0]  # en-US is heard as en
+    source = AUTO if source == "multi" else source
     target = options.get("translate")
     terms = tuple(Term(value, {}) for name, value in query if name == "keyterm")
     utterance_end_ms = None
@@ -166,12 +171,11 @@ class ListenDialect:
         """The messages that captions lead to, which come in the order of their segments."""
         messages: list[str] = []
         for caption in captions:
-            if caption.language == self._request.config.source:
+            if caption.is_source:
                 messages += self._speech_started(caption)
                 self._spoken, self._utterance_ended = caption, False
-            if caption.language == self._request.language and (
-                caption.is_final or self._request.has_drafts
-            ):
+            is_wanted = self._request.language in (caption.language, AUTO)
+            if is_wanted and (caption.is_final or self._request.has_drafts):
                 messages.append(self._results(caption))
         return messages
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Any, TypeGuard, cast
 
 from ..captions.order import CaptionOrder
-from ..config import LiveConfig
+from ..config import AUTO, LiveConfig
 from ..errors import SurtitleError
 from ..events import Caption, Ended, Failed
 from ..text.languages import language_rules
@@ -62,7 +63,7 @@ class TranslationDialect:
         self._config: LiveConfig | None = None  # until the client has named the target language
         self._has_audio = False
         self._source_model: str | None = None  # where set, the client wants the source text too
-        self._transcripts: dict[str, _Transcript] = {}
+        self._input, self._output = _Transcript(), _Transcript()
         self._faults = Faults()
         self._event_numbers = count(1)
 
@@ -101,8 +102,7 @@ class TranslationDialect:
         """
         match published.event:
             case Caption() as caption:
-                transcript = self._transcript(caption.language)
-                return self._delta(caption.language, transcript.push(caption))
+                return self._deltas(caption)
             case Ended():
                 return [*self._last_deltas(), self._event("session.closed")]
             case Failed(code=code, message=message):
@@ -110,23 +110,27 @@ class TranslationDialect:
             case _:
                 return []
 
-    def _transcript(self, language: str) -> _Transcript:
-        return self._transcripts.setdefault(language, _Transcript(language))
+    def _deltas(self, caption: Caption) -> list[str]:
+        """What is spoken in the target language is its own translation."""
+        messages: list[str] = []
+        if caption.is_source:
+            messages += self._delta(self._input, self._input.push(caption))
+        is_own = self._config is not None and caption.language in self._config.targets
+        if is_own or not caption.is_source:
+            translation = replace(caption, is_source=False)
+            messages += self._delta(self._output, self._output.push(translation))
+        return messages
 
     def _last_deltas(self) -> list[str]:
-        return [
-            message
-            for language, transcript in self._transcripts.items()
-            for message in self._delta(language, transcript.flush())
-        ]
+        transcripts = self._input, self._output
+        return [message for each in transcripts for message in self._delta(each, each.flush())]
 
-    def _delta(self, language: str, delta: str) -> list[str]:
-        is_source = language == self._source
+    def _delta(self, transcript: _Transcript, delta: str) -> list[str]:
+        is_source = transcript is self._input
         if not delta or (is_source and self._source_model is None):
             return []
         name = f"session.{'input' if is_source else 'output'}_transcript.delta"
-        elapsed_ms = self._transcripts[language].elapsed_ms
-        return [self._event(name, delta=delta, elapsed_ms=elapsed_ms)]
+        return [self._event(name, delta=delta, elapsed_ms=transcript.elapsed_ms)]
 
     def _answers(self, event: dict[str, Any]) -> list[ClientEvent]:
         """Raises _Invalid."""
@@ -158,7 +162,8 @@ class TranslationDialect:
             raise _Invalid(param, f"{param} must be a code like es, got {shown(language)}")
         try:
             config = LiveConfig(self._source, (language,), "stable")
-            self._check(self._source, language)
+            if self._source != AUTO:  # else the session's start tells
+                self._check(self._source, language)
         except (ValueError, SurtitleError) as error:
             raise _Invalid(param, f"{error!s:.200}") from error
         if self._has_audio and config != self._config:
@@ -218,11 +223,10 @@ class _Invalid(Exception):
 
 
 class _Transcript:
-    """The text of one language: what a client has that puts all deltas together."""
+    """What was spoken, or its translation: what a client has that puts all deltas together."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self) -> None:
         self.elapsed_ms = 0
-        self._space = " " if language_rules(language).has_spaces else ""
         self._order = CaptionOrder()
         self._is_empty = True
         self._shown: dict[int, str] = {}  # of the segments that are not final
@@ -238,7 +242,7 @@ class _Transcript:
         assert caption.text.startswith(before), "a stable caption only grows"
         delta = caption.text[len(before) :]
         if delta and not before and not self._is_empty:
-            delta = self._space + delta
+            delta = (" " if language_rules(caption.language).has_spaces else "") + delta
         if not caption.is_final:
             self._shown[caption.segment_id] = caption.text
         self._is_empty = self._is_empty and not delta

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple, Protocol
 
-from ..config import VadConfig
+from ..config import AUTO, VadConfig
 from ..errors import RecognizerError
 from ..events import Hypothesis, Samples, Utterance, Word
 
@@ -142,6 +142,9 @@ class Named(Protocol):
     def name(self) -> str: ...
 
     @property
+    def languages(self) -> frozenset[str]: ...
+
+    @property
     def uses_terms(self) -> bool: ...
 
 
@@ -149,15 +152,13 @@ class LiveRecognizer(Named, Protocol):
     """What live sessions share: a pool of recognizers, or one for each language."""
 
     @property
-    def languages(self) -> frozenset[str]: ...
-
-    @property
     def is_written(self) -> bool: ...
 
     def open_listener(self, language: str, terms: tuple[str, ...]) -> Listener:
         """Begin to listen to a source; `terms` are names and expressions to expect.
 
-        Raises RecognizerError for a language that is not in `languages`.
+        With AUTO the language is found out for each utterance. Raises RecognizerError for a
+        language that is not in `languages`, and for AUTO where these are only one.
         """
         ...
 
@@ -166,6 +167,23 @@ class LiveRecognizer(Named, Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+def can_find_language(recognizer: Named) -> bool:
+    """Whether it tells languages apart."""
+    return len(recognizer.languages) > 1
+
+
+def check_language(recognizer: Named, language: str) -> None:
+    """Raises RecognizerError for a language, or AUTO, that it cannot listen for."""
+    if language == AUTO and not can_find_language(recognizer):
+        only = ", ".join(recognizer.languages)
+        raise RecognizerError(
+            f"{recognizer.name} cannot find out the language, as it understands only {only!r}: "
+            "name that one, or listen with Whisper: surtitle models fetch base"
+        )
+    if language not in (AUTO, *recognizer.languages):
+        raise RecognizerError(f"{recognizer.name} does not understand {language!r}")
 
 
 def terms_notices(recognizer: Named, terms: Sequence[object]) -> list[str]:

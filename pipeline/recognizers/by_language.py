@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 
-from . import Listener, LiveRecognizer
+from ..config import AUTO
+from ..events import Utterance, Word
+from . import LanguageGuess, Listener
+from .pool import TRIES, RecognizerPool
 
 
 class PoolsByLanguage:
@@ -14,7 +17,7 @@ class PoolsByLanguage:
     what one costs tell anything about the other. Closes them all.
     """
 
-    def __init__(self, pools: Mapping[str, LiveRecognizer], others: LiveRecognizer) -> None:
+    def __init__(self, pools: Mapping[str, RecognizerPool], others: RecognizerPool) -> None:
         self._pools = pools
         self._others = others
         self._all = (*pools.values(), others)
@@ -39,7 +42,41 @@ class PoolsByLanguage:
 
     def open_listener(self, language: str, terms: tuple[str, ...]) -> Listener:
         """Begin to listen to a source. Raises RecognizerError for a language that none knows."""
+        if language == AUTO:
+            return self._others.open_listener(AUTO, terms, decoder=self)
         return self._of(language).open_listener(language, terms)
+
+    async def recognize(
+        self,
+        make_utterance: Callable[[], Utterance],
+        language: str,
+        terms: tuple[str, ...] = (),
+        *,
+        owner: Hashable,
+        is_draft: bool = False,
+        tries: int = TRIES,
+    ) -> list[Word]:
+        """As the pool of the language does."""
+        return await self._of(language).recognize(
+            make_utterance, language, terms, owner=owner, is_draft=is_draft, tries=tries
+        )
+
+    async def guess_language(
+        self,
+        make_utterance: Callable[[], Utterance],
+        *,
+        owner: Hashable,
+        is_draft: bool = False,
+        tries: int = TRIES,
+    ) -> LanguageGuess | None:
+        """As the pool does that knows the most languages."""
+        return await self._others.guess_language(
+            make_utterance, owner=owner, is_draft=is_draft, tries=tries
+        )
+
+    def withdraw(self, owner: Hashable) -> None:
+        for pool in self._all:
+            pool.withdraw(owner)
 
     def cost_in(self, language: str) -> float | None:
         return self._of(language).cost_in(language)
@@ -48,5 +85,5 @@ class PoolsByLanguage:
         for pool in self._all:
             await pool.aclose()
 
-    def _of(self, language: str) -> LiveRecognizer:
+    def _of(self, language: str) -> RecognizerPool:
         return self._pools.get(language, self._others)

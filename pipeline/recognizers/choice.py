@@ -60,12 +60,14 @@ def open_recognizer(
     return recognizer
 
 
-def for_other_languages(config: RecognizerConfig) -> RecognizerConfig | None:
+def for_other_languages(
+    config: RecognizerConfig, *, may_fetch: bool = False
+) -> RecognizerConfig | None:
     """What is to hear all languages but English live, if `config` leaves that open: Whisper, where
-    Moonshine hears English and some Whisper is on disk. Else None."""
+    Moonshine hears English and some Whisper is on disk, or may be fetched. Else None."""
     if config.engine != "auto" or config.model != "auto" or not _hears_english_by_moonshine():
         return None
-    if _on_disk(CPU_LIVE_MODELS) is None:
+    if not may_fetch and _on_disk(CPU_LIVE_MODELS) is None:
         return None
     return replace(config, engine="whisper")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from ..config import RecognizerConfig
+from ..config import AUTO, RecognizerConfig
 from . import LiveRecognizer
 from .by_language import PoolsByLanguage
 from .child_process import ChildProcessRecognizer, Say
@@ -17,9 +17,11 @@ MOST_PROCESSES = 4  # each holds the weights
 
 def open_live(config: RecognizerConfig, source: str | None, say: Say) -> LiveRecognizer:
     """Open what hears the language `source`; where that is None, any language that speakers may
-    come with. Raises RecognizerError."""
-    pool = open_pool(config, source, say)
-    others = None if source is not None else for_other_languages(config)
+    come with; with AUTO, so many languages that it has to be found out. Raises RecognizerError."""
+    if source not in (None, AUTO):
+        return open_pool(config, source, say)
+    pool = open_pool(config, None, say)
+    others = for_other_languages(config, may_fetch=source == AUTO)
     if others is None:
         return pool
     return PoolsByLanguage({"en": pool}, open_pool(others, None, say))

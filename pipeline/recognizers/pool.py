@@ -8,21 +8,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..audio.pcm import SAMPLE_RATE_HZ
 from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
-from . import Recognizer, Superseded, WorkerLost
+from . import LanguageGuess, Recognizer, Superseded, WorkerLost, check_language
 from .cost import Cost
-from .redecoding import RedecodingListener
+from .redecoding import Decoder, RedecodingListener
 from .vad import Vad
 
 TRIES = 2  # an utterance that has cost so many workers is given up
 DRAFT_SHARE = 0.6  # of the workers' time: the rest is for finals, which come when they come
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
@@ -46,20 +48,25 @@ class DraftBudget:
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
-    """A request that waits or is at work."""
+class _Place(Generic[Answer]):
+    """A request that waits or is at work; made on the event loop.
+
+    `is_measured`: it tells what recognizing costs.
+    """
 
     make_utterance: Callable[[], Utterance]
-    language: str
-    terms: tuple[str, ...]
+    ask: Callable[[Recognizer, Utterance], Answer]
     owner: Hashable
     is_draft: bool
     tries: int
-    words: asyncio.Future[list[Word]]
+    is_measured: bool = True
+    answer: asyncio.Future[Answer] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class _Done(NamedTuple):
-    words: list[Word]
+    answer: Any
     sound_s: float
     began_s: float
     work_s: float
@@ -95,8 +102,8 @@ class RecognizerPool:
         self._clock = clock
         self._idle = list(workers)
         self._threads = ThreadPoolExecutor(len(workers), thread_name_prefix="recognizer")
-        self._finals: deque[_Place] = deque()
-        self._drafts: deque[_Place] = deque()
+        self._finals: deque[_Place[Any]] = deque()
+        self._drafts: deque[_Place[Any]] = deque()
         self._budget = DraftBudget(draft_share, len(workers))
         self._cost = Cost()
         self._later: asyncio.TimerHandle | None = None
@@ -119,6 +126,10 @@ class RecognizerPool:
         return self._workers[0].uses_terms
 
     @property
+    def live_vad(self) -> VadConfig:
+        return self._workers[0].live_vad
+
+    @property
     def cost(self) -> float | None:
         """Seconds of work of one worker per second of sound, of late; None before the first."""
         return self._cost.per_second
@@ -127,15 +138,17 @@ class RecognizerPool:
         """`cost`: it is the same in each language."""
         return self.cost
 
-    def open_listener(self, language: str, terms: tuple[str, ...]) -> RedecodingListener:
+    def open_listener(
+        self, language: str, terms: tuple[str, ...], decoder: Decoder | None = None
+    ) -> RedecodingListener:
         """Begin to listen to a source; `terms` are names and expressions to expect.
 
-        Raises RecognizerError for a language that the recognizer does not know.
+        `decoder` is asked for words in place of this pool. Raises RecognizerError for a language
+        that the recognizer does not know, and for AUTO where it knows only one.
         """
-        if language not in self.languages:
-            raise RecognizerError(f"{self.name} does not understand {language!r}")
-        make_vad = partial(self._make_vad, self._workers[0].live_vad)
-        return RedecodingListener(self, language, terms, make_vad)
+        check_language(self, language)
+        make_vad = partial(self._make_vad, self.live_vad)
+        return RedecodingListener(decoder or self, language, terms, make_vad)
 
     async def recognize(
         self,
@@ -152,19 +165,36 @@ class RecognizerPool:
         Raises what the recognizer raises; WorkerLost when `tries` workers were lost over it; for a
         draft also Superseded.
         """
-        if self._is_closed:
-            raise RecognizerError("the recognizer is closed")
-        words = asyncio.get_running_loop().create_future()
-        place = _Place(make_utterance, language, terms, owner, is_draft, tries, words)
-        (self._drafts if is_draft else self._finals).append(place)
-        self._grant()
-        return await words
+
+        def ask(worker: Recognizer, utterance: Utterance) -> list[Word]:
+            if not utterance.samples.size:
+                return []
+            return worker.recognize(utterance, language, terms, is_draft=is_draft)
+
+        place = _Place(make_utterance, ask, owner, is_draft, tries)
+        return await self._answer(place)
+
+    async def guess_language(
+        self,
+        make_utterance: Callable[[], Utterance],
+        *,
+        owner: Hashable,
+        is_draft: bool = False,
+        tries: int = TRIES,
+    ) -> LanguageGuess | None:
+        """As `recognize`: the language that is spoken; None where there is nothing to hear."""
+
+        def ask(worker: Recognizer, utterance: Utterance) -> LanguageGuess | None:
+            return worker.guess_language(utterance) if utterance.samples.size else None
+
+        place = _Place(make_utterance, ask, owner, is_draft, tries, is_measured=False)
+        return await self._answer(place)
 
     def withdraw(self, owner: Hashable) -> None:
         """Let the owner's draft that waits for its turn fail with Superseded."""
         for place in self._drafts:
-            if place.owner == owner and not place.words.done():
-                place.words.set_exception(Superseded())
+            if place.owner == owner and not place.answer.done():
+                place.answer.set_exception(Superseded())
 
     async def aclose(self) -> None:
         """End the workers; who waits gets RecognizerError."""
@@ -172,11 +202,18 @@ class RecognizerPool:
         if self._later is not None:
             self._later.cancel()
         for place in (*self._finals, *self._drafts):
-            if not place.words.done():
-                place.words.set_exception(RecognizerError("the recognizer is closed"))
+            if not place.answer.done():
+                place.answer.set_exception(RecognizerError("the recognizer is closed"))
         for worker in self._workers:
             await asyncio.to_thread(worker.close)
         await asyncio.to_thread(self._threads.shutdown)
+
+    async def _answer(self, place: _Place[Answer]) -> Answer:
+        if self._is_closed:
+            raise RecognizerError("the recognizer is closed")
+        (self._drafts if place.is_draft else self._finals).append(place)
+        self._grant()
+        return await place.answer
 
     def _grant(self) -> None:
         """Give idle workers to those whose turn it is."""
@@ -190,9 +227,9 @@ class RecognizerPool:
                 )
             )
 
-    def _next(self, loop: asyncio.AbstractEventLoop) -> _Place | None:
+    def _next(self, loop: asyncio.AbstractEventLoop) -> _Place[Any] | None:
         for places in self._finals, self._drafts:
-            while places and places[0].words.done():  # cancelled or withdrawn
+            while places and places[0].answer.done():  # cancelled or withdrawn
                 places.popleft()
         if self._finals:
             return self._finals.popleft()
@@ -206,40 +243,36 @@ class RecognizerPool:
         self._later = loop.call_later(wait_s, self._grant)
         return None
 
-    def _finish(self, worker: Recognizer, place: _Place, work: Future[_Done]) -> None:
+    def _finish(self, worker: Recognizer, place: _Place[Any], work: Future[_Done]) -> None:
         self._idle.append(worker)
         error = work.exception()
         if isinstance(error, StopIteration):  # a future refuses it
             error = RuntimeError(repr(error))
         if error is None:
             done = work.result()
-            if done.sound_s:
+            if done.sound_s and place.is_measured:
                 self._cost.add(done.sound_s, done.work_s)
             if place.is_draft:
                 self._budget.spend(done.began_s, done.work_s)
-        if not place.words.done():
+        if not place.answer.done():
             if error is None:
-                place.words.set_result(work.result().words)
+                place.answer.set_result(work.result().answer)
             else:
-                place.words.set_exception(error)
+                place.answer.set_exception(error)
         self._grant()
 
-    def _work(self, worker: Recognizer, place: _Place) -> _Done:
-        """Recognize in a worker's thread, again where a worker was lost over it."""
+    def _work(self, worker: Recognizer, place: _Place[Any]) -> _Done:
+        """Ask in a worker's thread, again where a worker was lost over it."""
         utterance = place.make_utterance()
         sound_s = utterance.samples.size / SAMPLE_RATE_HZ
         for tries_left in reversed(range(place.tries)):
             began_s = self._clock()
-            if not utterance.samples.size:
-                return _Done([], 0.0, began_s, 0.0)
             try:
-                words = worker.recognize(
-                    utterance, place.language, place.terms, is_draft=place.is_draft
-                )
+                answer = place.ask(worker, utterance)
             except WorkerLost as error:
                 if not tries_left:
                     raise
                 log.warning("%s; %.1f s of speech are recognized again", error, sound_s)
                 continue
-            return _Done(words, sound_s, began_s, self._clock() - began_s)
+            return _Done(answer, sound_s, began_s, self._clock() - began_s)
         raise AssertionError("at least one try is made")

@@ -14,6 +14,7 @@ from ..text.clauses import ends_sentence
 from ..text.languages import language_rules
 from . import Superseded, WorkerLost
 from .detection import EMPTY, Detection, Open, Over
+from .spoken_language import GUESS_SAMPLES, LanguageGuesser, SpokenLanguage
 from .stabilizer import Agreement, Stabilizer
 from .vad import Vad
 
@@ -28,7 +29,7 @@ NOTHING = Agreement((), ())
 log = logging.getLogger(__name__)
 
 
-class Decoder(Protocol):
+class Decoder(LanguageGuesser, Protocol):
     """What a listener asks of the pool: see there."""
 
     async def recognize(
@@ -70,10 +71,9 @@ class RedecodingListener:
         make_vad: Callable[[], Vad],
     ) -> None:
         self._decoder = decoder
-        self._language = language
+        self._spoken = SpokenLanguage(language, decoder, self)
         self._terms = terms
         self._detection = Detection(make_vad)
-        self._rules = language_rules(language)
         self._stabilizer = Stabilizer()
         self._window_sample = 0  # where the next decoding begins, at the earliest
         self._decoded_sample = 0
@@ -139,6 +139,9 @@ class RedecodingListener:
                 detecting.exception()  # it has been raised, or nobody asks any more
 
     def _wants_draft(self, is_open: Open) -> bool:
+        if not self._spoken.is_known(is_open.since):
+            if is_open.until - is_open.since < GUESS_SAMPLES:
+                return False
         known = max(is_open.since, self._window_sample, self._decoded_sample)
         return not self._lost and is_open.until - known >= DRAFT_STEP_MS * SAMPLES_PER_MS
 
@@ -148,7 +151,7 @@ class RedecodingListener:
 
     async def _draft(self, since: int) -> Hypothesis | None:
         """Decode what is open, from `since`, at its turn; None where that comes to nothing."""
-        window = EMPTY
+        window, words = EMPTY, list[Word]()
 
         def newest() -> Utterance:
             nonlocal window
@@ -156,9 +159,12 @@ class RedecodingListener:
             return window
 
         try:
-            words = await self._decoder.recognize(
-                newest, self._language, self._terms, owner=self, is_draft=True, tries=1
-            )
+            if await self._spoken.find(
+                since, lambda: self._detection.window(since, since), is_draft=True, tries=1
+            ):
+                words = await self._decoder.recognize(
+                    newest, self._spoken.language, self._terms, owner=self, is_draft=True, tries=1
+                )
         except Superseded:
             return None
         except Exception as error:
@@ -182,26 +188,31 @@ class RedecodingListener:
 
     def _find_sentence(self, agreement: Agreement) -> None:
         """Remember where the last certain sentence ends: in the middle of the pause after it."""
+        rules = language_rules(self._spoken.language)
         words = [*agreement.committed, *agreement.tail[:1], None]
         for word, after in zip(agreement.committed, words[1:], strict=False):
-            if ends_sentence(word.text, after.text if after else None, self._rules):
+            if ends_sentence(word.text, after.text if after else None, rules):
                 self._sentence_ms = (word.end_ms + after.start_ms) // 2 if after else word.end_ms
 
     async def _final(self, over: Over) -> Hypothesis:
         """What is left of an utterance, which a split may have made shorter than it was heard."""
         start = max(self._window_sample, over.utterance.start_sample)
         samples = over.utterance.samples[start - over.utterance.start_sample :]
-        words = await self._recognize_final(Utterance(start, samples))
+        words = await self._recognize_final(Utterance(start, samples), over.utterance)
         agreement = self._stabilizer.push(words, since_ms=to_ms(start), is_end=True)
         self._window_sample = self._decoded_sample = start + samples.size
         return self._report(agreement, to_ms(self._window_sample), is_end=over.is_end)
 
-    async def _recognize_final(self, rest: Utterance) -> list[Word]:
-        """Its words; none where it has to be given up. Raises RecognizerError."""
-        tries, self._lost = UTTERANCE_TRIES - self._lost, 0
+    async def _recognize_final(self, rest: Utterance, whole: Utterance) -> list[Word]:
+        """The words of what is left of an utterance; none where it has to be given up.
+
+        Raises RecognizerError.
+        """
+        tries, self._lost = max(1, UTTERANCE_TRIES - self._lost), 0
         try:
+            await self._spoken.find(whole.start_sample, lambda: whole, is_draft=False, tries=tries)
             words = await self._decoder.recognize(
-                lambda: rest, self._language, self._terms, owner=self, tries=max(1, tries)
+                lambda: rest, self._spoken.language, self._terms, owner=self, tries=tries
             )
         except Exception as error:
             if isinstance(error, RecognizerError) and not isinstance(error, WorkerLost):
@@ -225,7 +236,14 @@ class RedecodingListener:
         self, agreement: Agreement, heard_ms: int, *, is_end: bool, is_flush: bool = False
     ) -> Hypothesis:
         self._reported_ms = max(self._reported_ms, heard_ms)
-        return Hypothesis(agreement.committed, agreement.tail, self._reported_ms, is_end, is_flush)
+        return Hypothesis(
+            agreement.committed,
+            agreement.tail,
+            self._reported_ms,
+            is_end,
+            is_flush,
+            self._spoken.found,
+        )
 
 
 def _trace(error: Exception) -> Exception | None:

@@ -8,12 +8,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from http import HTTPStatus
+from typing import Any
 
 import segno
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ..errors import RefusedError, StoreError, TranslatorError
+from ..recognizers import can_find_language
 from ..text.languages import LANGUAGES
 from ..translators import Translator
 from .gate.access import Access, host_and_port
@@ -136,14 +138,19 @@ def _qr_code(text: str) -> bytes:
     return svg.getvalue()
 
 
-def _languages(rooms: Rooms, translator: Translator) -> dict[str, list[str]]:
-    """What can be spoken, and what it can be translated to from at least one of these."""
+def _languages(rooms: Rooms, translator: Translator) -> dict[str, Any]:
+    """What can be spoken, what it can be translated to from at least one of these, and whether AUTO
+    may stand for what is spoken."""
     sources = sorted(rooms.recognizer.languages)
 
     def is_target(language: str) -> bool:
         return any(_can_translate(translator, source, language) for source in sources)
 
-    return {"source": sources, "targets": sorted(filter(is_target, LANGUAGES))}
+    return {
+        "source": sources,
+        "targets": sorted(filter(is_target, LANGUAGES)),
+        "auto": can_find_language(rooms.recognizer),
+    }
 
 
 def _can_translate(translator: Translator, source: str, target: str) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Hashable
 
-from ..config import LiveConfig
+from ..config import AUTO, LiveConfig
 from ..events import Caption, Ended, Failed, SessionEvent
 from ..protocols import Published, RoomEvent, Snapshot, View
 from .metrics import Metrics
@@ -18,7 +18,7 @@ TRY_AGAIN_LATER = 1013  # a WebSocket close code
 
 
 class Outbox:
-    """What waits to be sent to one reader, of all languages or of some.
+    """What waits to be sent to one reader, of all languages or of some; AUTO is what is spoken.
 
     A newer draft takes the place of one that waits. When OUTBOX_EVENTS wait, the oldest draft is
     dropped; a final never is. A reader too slow even for finals is told to connect again.
@@ -31,8 +31,9 @@ class Outbox:
         self._changed = asyncio.Event()
 
     def wants(self, event: RoomEvent) -> bool:
-        is_other = isinstance(event, Caption) and event.language not in self.languages
-        return not (self.languages and is_other)
+        if not self.languages or not isinstance(event, Caption):
+            return True
+        return event.language in self.languages or (event.is_source and AUTO in self.languages)
 
     def put(self, key: Hashable, published: Published) -> int:
         """Let an event wait, instead of an older one of the same key.

@@ -24,32 +24,37 @@ Piece = Sequence[Token]
 Span = tuple[int, int]  # start_ms, end_ms
 
 
-def source_cues(
-    segments: Iterable[SourceSegment], language: str, rules: SubtitleRules
-) -> list[Cue]:
+def source_cues(segments: Iterable[SourceSegment], rules: SubtitleRules) -> list[Cue]:
     """Cues in the language that is spoken, timed by its words."""
-    spoken = [
-        Cue(*_span(piece), (TextBlock(language, (join(piece),)),))
-        for segment in segments
-        for piece in _source_pieces(segment, language, rules)
+    return _finished([cue for segment in segments for cue in _source_cues(segment, rules)], rules)
+
+
+def _source_cues(segment: SourceSegment, rules: SubtitleRules) -> list[Cue]:
+    return [
+        Cue(*_span(piece), (TextBlock(segment.language, (join(piece),)),))
+        for piece in _source_pieces(segment, rules)
     ]
-    return _finished(spoken, rules)
 
 
 def translated_cues(
     segments: Sequence[SourceSegment],
     translations: Sequence[str],
-    source: str,
     target: str,
     rules: SubtitleRules,
 ) -> list[Cue]:
-    """Cues in another language, one translation per segment; an empty one makes no cue."""
+    """Cues in another language, one translation per segment; an empty one makes no cue.
+
+    What is spoken in that language is its own translation.
+    """
     spoken: list[Cue] = []
     for segment, translation in zip(segments, translations, strict=True):
+        if segment.language == target:
+            spoken += _source_cues(segment, rules)
+            continue
         tokens = tokenize(translation, language_rules(target))
         count = _piece_count(segment, tokens, target, rules, rules.max_lines)
-        ours = _source_pieces(segment, source, rules)
-        theirs = _cut(tokens, count, target, rules.max_lines, _shares(ours, source))
+        ours = _source_pieces(segment, rules)
+        theirs = _cut(tokens, count, target, rules.max_lines, _shares(ours, segment.language))
         for (start_ms, end_ms), piece in zip(_spans(segment, ours, theirs), theirs, strict=True):
             spoken.append(Cue(start_ms, end_ms, (TextBlock(target, (join(piece),)),)))
     return _finished(spoken, rules)
@@ -58,16 +63,20 @@ def translated_cues(
 def bilingual_cues(
     segments: Sequence[SourceSegment],
     translations: Sequence[str],
-    source: str,
     target: str,
     rules: SubtitleRules,
 ) -> list[Cue]:
     """Cues of two blocks, what is spoken above its translation, one line each.
 
-    Both are cut at corresponding places, so a cue says the same in either language.
+    Both are cut at corresponding places, so a cue says the same in either language. What is spoken
+    in that other language stands alone.
     """
     spoken: list[Cue] = []
     for segment, translation in zip(segments, translations, strict=True):
+        source = segment.language
+        if source == target:
+            spoken += _source_cues(segment, rules)
+            continue
         ours = tokenize_words(segment.words, language_rules(source))
         theirs = tokenize(translation, language_rules(target))
         count = max(
@@ -98,7 +107,8 @@ def _broken(block: TextBlock) -> TextBlock:
     return replace(block, lines=line_breaks(text, language_rules(block.language)))
 
 
-def _source_pieces(segment: SourceSegment, language: str, rules: SubtitleRules) -> list[Piece]:
+def _source_pieces(segment: SourceSegment, rules: SubtitleRules) -> list[Piece]:
+    language = segment.language
     tokens = tokenize_words(segment.words, language_rules(language))
     count = fewest_pieces(tokens, language_rules(language), rules.max_lines)
     pieces = _cut(tokens, count, language, rules.max_lines)

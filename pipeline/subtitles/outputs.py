@@ -127,6 +127,6 @@ def track_cues(
     `translations` hold one text per segment and target language."""
     target = track.languages[-1]
     if target == language:
-        return source_cues(segments, language, rules)
+        return source_cues(segments, rules)
     make = bilingual_cues if len(track.languages) == 2 else translated_cues
-    return make(segments, translations[target], language, target, rules)
+    return make(segments, translations[target], target, rules)

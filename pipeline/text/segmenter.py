@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..config import SegmenterConfig
 from ..events import SourceSegment, Word, joined_text
@@ -27,6 +28,7 @@ class Segmenter:
         """`is_written`: words come cased and punctuated. `is_live`: they are shown before their
         segment closes, so that a long one is not cut at its best place, but where it has come to a
         good one."""
+        self.language = language  # of the words that come
         self._config = config
         self._is_live = is_live
         self._rules = language_rules(language)
@@ -60,6 +62,21 @@ class Segmenter:
         limit_ms = self._config.pause_ms if ends else self._pause_limit_ms(last)
         return self.flush() if silence_ms >= limit_ms else []
 
+    def withdraw(self) -> SourceSegment | None:
+        """Give up a segment of which no word became certain: its last draft, as a final. None where
+        there is no draft; `flush` comes first."""
+        draft = self._draft
+        if draft is None:
+            return None
+        self._draft = None
+        self._next_id += 1
+        return replace(draft, revision=draft.revision + 1, is_final=True)
+
+    def switch(self, language: str) -> None:
+        """Go on in another language, when nothing is open any more."""
+        assert not self._open and self._draft is None, "no segment is in two languages"
+        self.language, self._rules = language, language_rules(language)
+
     def draft(self, tail: Sequence[Word]) -> SourceSegment | None:
         """A new revision of the open segment, followed by words that are not certain yet, as far as
         they seem to belong to it; None where nothing is open, or its text is that of the last
@@ -73,7 +90,9 @@ class Segmenter:
         if not words or (last and last.text == joined_text(words)):
             return None
         revision = last.revision + 1 if last else 0
-        self._draft = SourceSegment(self._next_id, revision, tuple(words), is_final=False)
+        self._draft = SourceSegment(
+            self._next_id, revision, tuple(words), is_final=False, language=self.language
+        )
         return self._draft
 
     @property
@@ -87,7 +106,9 @@ class Segmenter:
         revision = self._draft.revision + 1 if self._draft else 0
         self._draft = None
         self._next_id += 1
-        return SourceSegment(self._next_id - 1, revision, words, is_final=True)
+        return SourceSegment(
+            self._next_id - 1, revision, words, is_final=True, language=self.language
+        )
 
     def _ends_before(self, word: Word, words: Sequence[Word]) -> bool:
         """Whether a segment of `words` ends where `word` follows."""

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         worker = ChildProcessRecognizer(partial(scripted, WORDS), lambda line: None)
         return RecognizerPool([worker], make_vad=Ears(WORD_MS).make_vad)
 
-    live.open_pool = serve.open_live = open_scripted
+    live.open_live = serve.open_live = open_scripted
     live.Microphone = ScriptedMicrophone  # type: ignore[misc]
     if arguments[0].isdigit():
         import resource

@@ -47,7 +47,8 @@ class ScriptedRecognizer:
     """A Recognizer.
 
     It recognizes while `gate` is set, and fails with `error` where that is set. A call takes
-    `work_s` of its `clock`. A draft of it mistakes the last word where it `mishears`.
+    `work_s` of its `clock`. A draft of it mistakes the last word where it `mishears`. Each of
+    `turns` says from when on in ms which language is spoken, and how sure it is of that.
     """
 
     name = "script"
@@ -66,13 +67,16 @@ class ScriptedRecognizer:
         language: str = "en",
         clock: Clock | None = None,
         work_s: float = 0.0,
+        turns: Sequence[tuple[int, str, float]] = (),
     ) -> None:
+        self._turns = turns
         self._script = script.split() if isinstance(script, str) else script
         self._word_ms = word_ms
         self._mishears = mishears
         self._clock = clock
         self._work_s = work_s
-        self.languages = frozenset({language})
+        self.languages = frozenset({language, *(spoken for _, spoken, _ in turns)})
+        self.guesses: list[Utterance] = []
         self.is_written = is_written
         self.gate = threading.Event()
         self.gate.set()
@@ -89,7 +93,15 @@ class ScriptedRecognizer:
         return [call.utterance for call in self.calls if not call.is_draft]
 
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
-        return LanguageGuess(next(iter(self.languages)), 1.0)
+        self.guesses.append(utterance)
+        if self.error is not None:
+            raise self.error
+        start_ms = to_ms(utterance.start_sample)
+        begun = [turn for turn in self._turns if turn[0] <= start_ms + RESAMPLER_MS]
+        if not begun:
+            return LanguageGuess(next(iter(self.languages)), 1.0)
+        _, language, probability = begun[-1]
+        return LanguageGuess(language, probability)
 
     def recognize(
         self,

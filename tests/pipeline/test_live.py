@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from surtitle.pipeline.config import LiveConfig
+from surtitle.pipeline.config import AUTO, LiveConfig
 from surtitle.pipeline.errors import (
     DraftWithheld,
     RecognizerError,
     TranslatorAway,
     TranslatorError,
 )
-from surtitle.pipeline.events import Caption, TranslationRequest, Word, joined_text
+from surtitle.pipeline.events import (
+    Caption,
+    Hypothesis,
+    TranslationRequest,
+    Word,
+    joined_text,
+)
 from surtitle.pipeline.live import AWAY, Session, slow_notice
 from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS
 from surtitle.pipeline.recognizers.vad import WINDOW_MS
 from surtitle.pipeline.translators.queue import TranslationQueue
 
-from .scripted_recognizer import ScriptedRecognizer, scripted_pool
+from .scripted_recognizer import Ears, ScriptedRecognizer, scripted_pool
 from .scripted_translator import ScriptedTranslator
 
 WORD_MS = 300
@@ -35,6 +41,7 @@ def run(
     translator: ScriptedTranslator | None = None,
     words: int = 100,
     recognizer: ScriptedRecognizer | None = None,
+    ears: Ears | None = None,
 ) -> list[Caption]:
     """The captions of a session that hears `words` words in pieces of 300 ms, and stops.
 
@@ -43,7 +50,7 @@ def run(
 
     async def listen() -> Session:
         queue = TranslationQueue(translator or ScriptedTranslator())
-        pool = scripted_pool(recognizer or ScriptedRecognizer(script))
+        pool = scripted_pool(recognizer or ScriptedRecognizer(script), ears)
         session = Session("s", config, pool, queue, captions.append)
         running = asyncio.create_task(session.run())
         for count in range(1, 1 + min(words, len(script.split()))):
@@ -293,3 +300,122 @@ def test_people_are_told_when_recognition_is_behind_by_more_than_an_utterance() 
     behind = "recognition is 31 s behind the speaker on this machine"
     assert slow_notice(31_500, None) == behind
     assert slow_notice(31_500, 1.42) == f"{behind}, where a second of speech takes 1.4 s"
+
+
+TALK = "Good morning. Buenos días. Is it late? No es tarde."
+TURNS = [(0, "en", 0.9), (2 * WORD_MS, "es", 0.9), (4 * WORD_MS, "en", 0.8), (7 * WORD_MS, "es", 1)]
+
+
+def hear_talk(
+    targets: tuple[str, ...], translator: ScriptedTranslator | None = None
+) -> tuple[list[Caption], ScriptedTranslator]:
+    """The finals of a talk in two languages, and what has translated it."""
+    translator = translator or ScriptedTranslator()
+    recognizer = ScriptedRecognizer(TALK, is_written=True, turns=TURNS)
+    ears = Ears(WORD_MS)  # each word is an utterance
+    captions = run(TALK, LiveConfig(AUTO, targets), translator, recognizer=recognizer, ears=ears)
+    return [caption for caption in captions if caption.is_final], translator
+
+
+def test_the_language_that_is_spoken_may_change_and_translation_follows() -> None:
+    finals, translator = hear_talk(("de",))
+    spoken = [(c.segment_id, c.language, c.text) for c in finals if c.is_source]
+    assert spoken == [
+        (0, "en", "Good morning."),
+        (1, "es", "Buenos días."),
+        (2, "en", "Is it late?"),
+        (3, "es", "No es tarde."),
+    ]
+    asked = {(request.source, request.target, request.text) for request in translator.asked}
+    assert {(source, "de", text) for _, source, text in spoken} <= asked
+    assert {source for source, _, _ in asked} == {"en", "es"}
+    assert sorted(c.segment_id for c in finals if c.language == "de") == [0, 1, 2, 3]
+
+
+def test_one_caption_serves_what_is_spoken_in_a_target_language() -> None:
+    finals, translator = hear_talk(("es", "en"))
+    keys = [(caption.segment_id, caption.language) for caption in finals]
+    assert sorted(keys) == [(n, language) for n in range(4) for language in ("en", "es")]
+    in_spanish = {c.segment_id: (c.text, c.is_source) for c in finals if c.language == "es"}
+    assert in_spanish == {
+        0: ("[es] Good morning.", False),
+        1: ("Buenos días.", True),
+        2: ("[es] Is it late?", False),
+        3: ("No es tarde.", True),
+    }
+    assert all(request.source != request.target for request in translator.asked)
+
+
+class FromEnglish(ScriptedTranslator):
+    def check(self, source: str, target: str) -> None:
+        if source != "en":
+            raise TranslatorError(f"cannot translate {source} to {target}")
+
+
+def test_what_nobody_translates_is_shown_as_it_was_said() -> None:
+    finals, translator = hear_talk(("de",), FromEnglish())
+    german = {c.segment_id: c.text for c in finals if c.language == "de"}
+    assert german[0] == "[de] Good morning." and german[1] == "Buenos días."
+    assert {request.source for request in translator.asked} == {"en"}
+
+
+def test_a_target_that_no_language_reaches_is_refused() -> None:
+    with pytest.raises(TranslatorError, match="cannot translate en to de"):
+        hear_talk(("de",), ScriptedTranslator(targets=frozenset({"es"})))
+
+
+def test_a_recognizer_of_one_language_finds_out_none() -> None:
+    with pytest.raises(RecognizerError, match="script cannot find out the language"):
+        run(SCRIPT, LiveConfig(AUTO))
+
+
+class Told(ScriptedRecognizer):
+    """A recognizer and its listener, which says what a test tells it."""
+
+    received_ms = heard_ms = ahead_ms = 0
+
+    def __init__(self, *hypotheses: Hypothesis) -> None:
+        super().__init__("", is_written=True)
+        self._hypotheses = hypotheses
+        self.goes_on = asyncio.Event()
+
+    def open_listener(self, language: str, terms: tuple[str, ...]) -> Any:
+        return self
+
+    def cost_in(self, language: str) -> float | None:
+        return None
+
+    async def begin(self) -> None: ...
+
+    async def hypotheses(self) -> AsyncGenerator[Hypothesis, None]:
+        for hypothesis in self._hypotheses:
+            yield hypothesis
+            for _ in range(10):  # the translations of what was told
+                await asyncio.sleep(0)
+
+
+def test_no_number_of_a_segment_is_used_in_two_languages() -> None:
+    invented = tuple(Word(w, 300 * n, 300 * n + 300, 0.2) for n, w in enumerate("So it is".split()))
+    more = (*invented, Word("late", 900, 1200, 0.2))
+    said = (Word("Adiós.", 2000, 2400, 1.0),)
+    told = Told(
+        Hypothesis((), invented, 900, is_end=False, language="en"),
+        Hypothesis((), more, 1200, is_end=False, language="en"),
+        Hypothesis((), (), 1500, is_end=True, language="en"),  # the final decoding heard nothing
+        Hypothesis(said, (), 2400, is_end=True, is_flush=True, language="es"),
+    )
+    captions: list[Caption] = []
+
+    async def listen() -> None:
+        queue = TranslationQueue(ScriptedTranslator())
+        config = LiveConfig(AUTO, ("es", "de"))
+        told.languages = frozenset({"en", "es"})
+        await Session("s", config, told, queue, captions.append).run()  # type: ignore[arg-type]
+
+    asyncio.run(listen())
+    assert any(not c.is_final and c.segment_id == 0 for c in captions)
+    finals = {(c.segment_id, c.language): c.text for c in captions if c.is_final}
+    assert finals.keys() == {(0, "en"), (0, "es"), (0, "de"), (1, "es"), (1, "de")}
+    assert (finals[0, "en"], finals[1, "es"], finals[1, "de"]) == ("", "Adiós.", "[de] Adiós.")
+    ends = [at for at, c in enumerate(captions) if c.is_final and c.segment_id == 0]
+    assert not any(c.segment_id == 0 for c in captions[max(ends) + 1 :])

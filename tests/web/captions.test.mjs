@@ -130,6 +130,27 @@ test("the first translation is shown where nothing else is wished", () => {
   assert.equal(shownLanguage({ ...LIVE, targets: [] }, null), "en");
 });
 
+const ANY = reduce(INITIAL, { ...SNAPSHOT, source: "auto" });
+
+test("what is spoken stands together, in whatever language it is, and serves as a translation", () => {
+  const state = [
+    caption({ language: "en", text: "Good morning.", is_source: true, is_final: true }),
+    caption({ language: "es", text: "Buenos días.", is_source: false, is_final: true }),
+    caption({ segment_id: 1, language: "es", text: "¿Qué", is_source: true }),
+    caption({ segment_id: 1, language: "es", text: "¿Qué tal?", revision: 1, is_source: true }),
+  ].reduce(reduce, ANY);
+  assert.deepEqual(texts(state, "auto"), ["Good morning.", "¿Qué tal?"]);
+  assert.deepEqual(texts(state, "es"), ["Buenos días.", "¿Qué tal?"]);
+  assert.equal(reduce(LIVE, caption({ is_source: true })).captions.auto, undefined);
+});
+
+test("what is spoken can be wished for by that name", () => {
+  assert.equal(shownLanguage({ ...ANY, targets: [] }, null), "auto");
+  assert.equal(shownLanguage(ANY, null), "es");
+  assert.equal(shownLanguage(ANY, "auto"), "auto");
+  assert.equal(shownLanguage(LIVE, "auto"), "en");
+});
+
 test("the recorded talk ends with its finals, in both languages", () => {
   const state = recorded().reduce(reduce, INITIAL);
   for (const language of ["en", "es"]) {

@@ -7,8 +7,8 @@ import { breakLines, direction, flow, lineStarts, lineText, units } from "../../
 
 const fits = (most) => (text) => [...text].length <= most;
 
-function draft(text, segment_id = 0, is_final = false) {
-  return { segment_id, text, is_final };
+function draft(text, segment_id = 0, is_final = false, language = "en") {
+  return { segment_id, text, is_final, language };
 }
 
 /** Break states of captions one after the other; return the lines of the last one. */
@@ -16,7 +16,8 @@ function broken(states, most, language = "en") {
   let starts = new Set();
   let lines = [];
   for (const captions of states) {
-    lines = breakLines(flow(captions, language), fits(most), starts);
+    const spoken = captions.map((caption) => ({ ...caption, language }));
+    lines = breakLines(flow(spoken), fits(most), starts);
     starts = lineStarts(lines);
   }
   return lines.map(lineText);
@@ -34,13 +35,19 @@ test("segments follow each other on one line", () => {
   assert.deepEqual(broken([[draft("Yes.", 0, true), draft("No.", 1)]], 20), ["Yes. No."]);
 });
 
+test("each segment is cut as its own language is", () => {
+  const captions = [draft("We walk.", 0, true), draft("港は六時に開く。", 1, true, "ja"), draft("Yes.", 2)];
+  const lines = breakLines(flow(captions), fits(12), new Set());
+  assert.deepEqual(lines.map(lineText), ["We walk.港は六", "時に開く。 Yes."]);
+});
+
 test("growing text leaves the words that are shown where they are", () => {
   const words = "El gran barco azul va a la isla dos veces al día.".split(" ");
   const place = new Map();
   let starts = new Set();
   for (let count = 1; count <= words.length; count++) {
     const text = words.slice(0, count).join(" ");
-    const lines = breakLines(flow([draft(text)], "es"), fits(16), starts);
+    const lines = breakLines(flow([draft(text)]), fits(16), starts);
     starts = lineStarts(lines);
     lines.forEach((line, row) =>
       line.forEach(({ key }) => {
@@ -115,7 +122,7 @@ test("in the recorded talk no word moves unless the text before it changes", () 
     let before = [];
     for (const message of messages) {
       state = reduce(state, message);
-      const lines = breakLines(flow(state.captions[language] ?? [], language), fits(30), starts);
+      const lines = breakLines(flow(state.captions[language] ?? []), fits(30), starts);
       starts = lineStarts(lines);
       const now = lines.flatMap((line, row) => line.map(({ key }) => `${row} ${key}`));
       const keys = (places) => places.map((place) => place.replace(/^\d+ /, ""));

@@ -1,4 +1,4 @@
-import { INITIAL, newFinals, reduce, typeWatch } from "../overlay/captions.js";
+import { INITIAL, newFinals, reduce, SPOKEN, typeWatch } from "../overlay/captions.js";
 import { socketAddress, tokenOf } from "../overlay/connection.js";
 import { CaptionBlock, CaptionLog } from "../overlay/view.js";
 import { Publisher } from "./publisher.js";
@@ -164,13 +164,21 @@ function render() {
   byId("level").value = Math.sqrt(level); // speech then moves about the middle
   const isQuiet = running !== null && performance.now() - lastSoundAt > QUIET_AFTER_MS;
   warn("quiet", isQuiet ? "No sound arrives. Is it the right microphone, and not muted?" : null);
-  const behind = state.status && `captions ${(state.status.lag_ms / 1000).toFixed(1)} s behind`;
-  byId("lag").textContent = running === null ? "not running" : (behind ?? "");
+  byId("lag").textContent = running === null ? "not running" : progress();
   for (const [language, block] of blocks) {
     block.render(state.captions[language] ?? [], language, state.session);
   }
   log.add(newFinals(logged, state, state.source), state.session);
   logged = state;
+}
+
+/** How far the captions are behind, and which language was found out. */
+function progress() {
+  const found = state.captions[SPOKEN]?.at(-1)?.language;
+  return [
+    ...(state.status ? [`captions ${(state.status.lag_ms / 1000).toFixed(1)} s behind`] : []),
+    ...(found ? [`hears ${nameOf(found)}`] : []),
+  ].join(", ");
 }
 
 function warn(about, text) {
@@ -207,8 +215,11 @@ async function showLanguages() {
     byId("start").disabled = true;
     return;
   }
-  const { source, targets } = await response.json();
-  form.elements.source.replaceChildren(...source.map((code) => new Option(nameOf(code), code)));
+  const { source, targets, auto } = await response.json();
+  form.elements.source.replaceChildren(
+    ...source.map((code) => new Option(nameOf(code), code)),
+    ...(auto ? [new Option("Found out by listening", SPOKEN)] : []),
+  );
   byId("targets").append(
     ...targets.map((code) => {
       const label = document.createElement("label");

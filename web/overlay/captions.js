@@ -2,10 +2,16 @@
  * What a page knows of its room. Pure: a state and a message of the protocol make the next state.
  */
 
+/** In place of a language: what is spoken, in whatever language each segment is. */
+export const SPOKEN = "auto";
+
 /** So many segments of each language are kept; older ones have long scrolled out. */
 export const MAX_SEGMENTS = 24;
 
-/** `captions` holds the newest segments of each language, oldest first. */
+/**
+ * `captions` holds the newest segments of each language, oldest first; where the language spoken may
+ * change (`source` is SPOKEN), those that were spoken under SPOKEN too.
+ */
 export const INITIAL = Object.freeze({
   session: null,
   isLive: false,
@@ -21,7 +27,7 @@ export function reduce(state, message) {
     case "snapshot":
       return snapshot(state, message);
     case "caption":
-      return { ...state, captions: merged(state.captions, [message]) };
+      return { ...state, captions: merged(state.captions, [message], state.source) };
     case "status":
       return { ...state, status: message };
     default:
@@ -49,23 +55,29 @@ function snapshot(state, { session, is_live, source, targets, captions }) {
     isLive: is_live,
     source,
     targets: targets ?? [],
-    captions: merged(isSame ? state.captions : {}, captions),
+    captions: merged(isSame ? state.captions : {}, captions, source),
     status: isSame ? state.status : null,
   };
 }
 
 /** Captions replace by (segment_id, language), where the revision is higher. */
-function merged(captions, news) {
+function merged(captions, news, source) {
   const result = { ...captions };
   for (const caption of news) {
-    const others = result[caption.language] ?? [];
-    const older = others.find((other) => other.segment_id === caption.segment_id);
-    if (older && (older.is_final || older.revision >= caption.revision)) continue;
-    result[caption.language] = [...others.filter((other) => other !== older), caption]
-      .sort((a, b) => a.segment_id - b.segment_id)
-      .slice(-MAX_SEGMENTS);
+    const places = source === SPOKEN && caption.is_source ? [SPOKEN] : [];
+    for (const place of [caption.language, ...places]) {
+      result[place] = withCaption(result[place] ?? [], caption);
+    }
   }
   return result;
+}
+
+function withCaption(others, caption) {
+  const older = others.find((other) => other.segment_id === caption.segment_id);
+  if (older && (older.is_final || older.revision >= caption.revision)) return others;
+  return [...others.filter((other) => other !== older), caption]
+    .sort((a, b) => a.segment_id - b.segment_id)
+    .slice(-MAX_SEGMENTS);
 }
 
 /**
@@ -85,5 +97,6 @@ function finals(state, language) {
 
 /** The language to show: the one wished for, else the first translation, else what is spoken. */
 export function shownLanguage(state, wished) {
-  return wished ?? state.targets[0] ?? state.source;
+  const language = wished ?? state.targets[0] ?? SPOKEN;
+  return language === SPOKEN ? state.source : language;
 }

@@ -39,8 +39,8 @@ function words(part, language) {
 }
 
 /** The words of captions in one flow, each with a key that says where it stands in its segment. */
-export function flow(captions, language) {
-  return captions.flatMap(({ segment_id, text, is_final }) =>
+export function flow(captions) {
+  return captions.flatMap(({ segment_id, text, is_final, language }) =>
     units(text, language).map((unit, index) => ({
       ...unit,
       spaced: unit.spaced && (index > 0 || !WITHOUT_SPACES.has(language)),

@@ -9,7 +9,10 @@ const COLORS =
   "black blue cyan gray green lime magenta navy orange red silver transparent white yellow".split(" ");
 const GENERIC_FONTS = ["cursive", "monospace", "sans-serif", "serif", "system-ui"];
 
-const LANGUAGE = { allowed: "a code like en or es", parse: matching(/^[a-z]{2}$/) };
+const LANGUAGE = {
+  allowed: "a code like en or es, or auto for what is spoken",
+  parse: matching(/^([a-z]{2}|auto)$/),
+};
 const COLOR = {
   allowed: `hex digits like ffcc00 or 000000b3, or ${COLORS.join(", ")}`,
   parse: (text) => {

@@ -2,7 +2,7 @@
  * What is on the page, rendered from the state. Text goes in by textContent only.
  */
 
-import { shownLanguage } from "./captions.js";
+import { shownLanguage, SPOKEN } from "./captions.js";
 import { breakLines, direction, flow, lineStarts } from "./lines.js";
 
 const ROLL_MS = 180;
@@ -44,14 +44,15 @@ export class CaptionBlock {
 
   render(captions, language, session) {
     const showing = `${session} ${language}`;
-    if (showing !== this.#showing) this.#restart(showing, language);
+    if (showing !== this.#showing) this.#restart(showing);
+    this.#speak(captions.at(-1)?.language ?? language);
     this.#captions = captions;
     const visible = captions
       .filter((caption) => caption.text && !this.#isHidden(caption))
-      .map((caption) => ({ ...caption, text: this.#cased(caption.text) }));
+      .map((caption) => ({ ...caption, text: this.#cased(caption) }));
     this.#element.classList.toggle("filled", visible.length > 0);
     if (visible.length === 0 && this.#hidden.size > 0) return; // it is fading out
-    const lines = breakLines(flow(visible, language), this.#ruler(), this.#starts);
+    const lines = breakLines(flow(visible), this.#ruler(), this.#starts);
     this.#starts = lineStarts(lines);
     this.#place(lines.slice(-this.#lineCount - 1));
   }
@@ -64,21 +65,26 @@ export class CaptionBlock {
   }
 
   /** Begin with an empty block, for a new session or language. */
-  #restart(showing, language) {
+  #restart(showing) {
     this.#showing = showing;
-    this.#language = language;
-    this.#element.lang = language ?? "";
-    this.#element.dir = direction(language);
     this.#starts.clear();
     this.#hidden.clear();
+  }
+
+  /** The language of the newest text, which may change where the block shows what is spoken. */
+  #speak(language) {
+    if (language === this.#language) return;
+    this.#language = language;
+    this.#element.lang = language === SPOKEN ? "" : (language ?? "");
+    this.#element.dir = direction(language);
   }
 
   #isHidden({ segment_id, revision }) {
     return this.#hidden.get(segment_id) >= revision;
   }
 
-  #cased(text) {
-    return this.#isUppercase ? text.toLocaleUpperCase(this.#language) : text;
+  #cased({ text, language }) {
+    return this.#isUppercase ? text.toLocaleUpperCase(language) : text;
   }
 
   #ruler() {
@@ -157,6 +163,7 @@ export function notice(connection, state, options) {
       };
   }
   if (!state.isLive) return { text: `Room ${options.room}: nobody speaks yet.`, passing: true };
+  if (state.source === SPOKEN) return { text: "" }; // any language may come
   const offered = [state.source, ...state.targets];
   const missing = [shownLanguage(state, options.lang), options.dual].find(
     (language) => language !== null && !offered.includes(language),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from itertools import accumulate, pairwise
 from typing import Any, Literal, get_args
 
+from ...config import AUTO
 from ...errors import RefusedError
 from ...events import Caption, SourceSegment, Word, joined_text
 from ...subtitles.build import bilingual_cues, source_cues, translated_cues
@@ -43,6 +44,8 @@ def parse_format(name: str) -> TranscriptFormat:
 def parse_languages(text: str, session: StoredSession) -> tuple[str, ...]:
     """The language spoken, one of the others, or both; none named: the language spoken.
 
+    That one is called AUTO where it may have changed.
+
     Raises RefusedError.
     """
     wanted = set(text.split(",")) if text else {session.source}
@@ -66,7 +69,7 @@ def transcript(
     languages: tuple[str, ...],
 ) -> str:
     """`captions` are final, by segment; `languages` as from `parse_languages`."""
-    shown = [caption for caption in captions if caption.language in languages]
+    shown = [caption for caption in captions if _shown_as(caption, languages) is not None]
     match transcript_format:
         case "json":
             return json.dumps(
@@ -78,6 +81,13 @@ def transcript(
             return _plain_text(shown, languages)
         case "srt" | "vtt" | "ttml":
             return subtitle_text(_cues(session, captions, languages), transcript_format)
+
+
+def _shown_as(caption: Caption, languages: tuple[str, ...]) -> str | None:
+    """As which of `languages` a caption stands in a transcript, AUTO being what is spoken."""
+    if caption.is_source and AUTO in languages:
+        return AUTO
+    return caption.language if caption.language in languages else None
 
 
 def _fields(caption: Caption) -> dict[str, Any]:
@@ -93,7 +103,9 @@ def _plain_text(captions: Sequence[Caption], languages: tuple[str, ...]) -> str:
     """A line per segment; with two languages, a paragraph of two lines."""
     lines: dict[int, dict[str, str]] = {}
     for caption in captions:
-        lines.setdefault(caption.segment_id, {})[caption.language] = caption.text
+        shown_as = _shown_as(caption, languages)
+        assert shown_as is not None, "the others are left out"
+        lines.setdefault(caption.segment_id, {})[shown_as] = caption.text
     paragraphs = [
         "\n".join(texts[language] for language in languages if texts.get(language))
         for texts in lines.values()
@@ -105,21 +117,24 @@ def _plain_text(captions: Sequence[Caption], languages: tuple[str, ...]) -> str:
 def _cues(
     session: StoredSession, captions: Sequence[Caption], languages: tuple[str, ...]
 ) -> list[Cue]:
-    source, target, rules = session.source, languages[-1], SubtitleRules()
-    segments = [_segment(c) for c in captions if c.language == source and c.text.strip()]
-    if target == source:
-        return source_cues(segments, source, rules)
+    target, rules = languages[-1], SubtitleRules()
+    spoken = [c for c in captions if c.is_source or c.language == session.source]
+    segments = [_segment(caption) for caption in spoken if caption.text.strip()]
+    if target == session.source:
+        return source_cues(segments, rules)
     texts = {c.segment_id: c.text for c in captions if c.language == target}
     translations = [texts.get(segment.segment_id, "") for segment in segments]
     make = bilingual_cues if len(languages) == 2 else translated_cues
-    return make(segments, translations, source, target, rules)
+    return make(segments, translations, target, rules)
 
 
 def _segment(caption: Caption) -> SourceSegment:
     words = caption.words
     if joined_text(words) != caption.text:
         words = _estimated_words(caption)
-    return SourceSegment(caption.segment_id, caption.revision, words, is_final=True)
+    return SourceSegment(
+        caption.segment_id, caption.revision, words, is_final=True, language=caption.language
+    )
 
 
 def _estimated_words(caption: Caption) -> tuple[Word, ...]:

@@ -75,7 +75,7 @@ def test_a_missing_final_is_given_up_when_enough_wait_for_it() -> None:
 
 def test_who_comes_late_waits_for_nothing_that_was_before() -> None:
     order = CaptionOrder()
-    order.begin("es", 40)
+    order.begin([final(41), final(40)])
     assert pushed(order, final(40), final(42), draft(41)) == ["final 40", "draft 41.0"]
     assert pushed(order, final(39), final(39)) == ["final 39"]  # it was not shown
     assert pushed(order, final(41)) == ["final 41", "final 42"]
@@ -147,3 +147,43 @@ def test_memory_is_bounded_whatever_comes(seed: int) -> None:
         held = max(held, len(language._newest) + len(language._gaps))
     assert held <= HELD_SEGMENTS + FARTHEST_DRAFT + GAPS
     assert left > HELD_SEGMENTS
+
+
+def said(segment_id: int, language: str, *, is_final: bool = True) -> Caption:
+    text = f"said {segment_id}"
+    return Caption(segment_id, 9, language, text, 0, 900, is_final, is_source=True)
+
+
+def test_what_is_said_in_several_languages_leaves_in_its_own_order() -> None:
+    order = CaptionOrder()
+    arrived = said(0, "en"), said(1, "es"), said(2, "en"), said(4, "en")
+    assert pushed(order, *arrived) == ["said 0", "said 1", "said 2"]
+    assert pushed(order, said(3, "de")) == ["said 3", "said 4"]
+    assert order.flush() == []
+
+
+def test_a_translation_waits_for_no_segment_that_is_spoken_in_its_language() -> None:
+    order = CaptionOrder()
+    assert pushed(order, said(0, "es"), said(1, "en"), final(1)) == ["said 0", "said 1", "final 1"]
+    assert pushed(order, said(2, "en"), said(3, "es"), final(4)) == ["said 2", "said 3"]
+    assert pushed(order, final(2)) == ["final 2", "final 4"]
+
+
+def test_who_reads_one_language_waits_for_none_that_is_spoken_in_another() -> None:
+    order = CaptionOrder()
+    assert pushed(order, final(0), said(1, "es"), final(3), said(2, "es")) == [
+        "final 0",
+        "said 1",
+        "said 2",
+        "final 3",
+    ]
+
+
+def test_who_comes_late_waits_for_nothing_in_any_language() -> None:
+    order = CaptionOrder()
+    order.begin([said(40, "es"), said(41, "en"), final(41)])
+    assert pushed(order, said(40, "es"), said(41, "en"), final(41)) == [
+        "said 40",
+        "said 41",
+        "final 41",
+    ]

@@ -26,6 +26,15 @@ def test_what_may_be_left_out() -> None:
     assert parse_start(json.dumps(start)) == Start("main", LiveConfig("en"), 16_000)
 
 
+def test_the_language_may_be_left_to_be_found_out_among_the_targets_too() -> None:
+    start = parse_start(json.dumps(START | {"source": "auto", "targets": ["en", "es"]}))
+    assert isinstance(start, Start)
+    assert (start.config.source, start.config.targets) == ("auto", ("en", "es"))
+    assert parse_view({"lang": "auto,es"}).languages == {"auto", "es"}
+    with pytest.raises(RefusedError, match="got 'auto'"):
+        parse_start(json.dumps(START | {"targets": ["auto"]}))
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert parse_start(json.dumps(START | {"color": "blue"})) == Start("main", CONFIG, 48_000)
 
@@ -95,7 +104,7 @@ def test_a_viewer_resumes_in_several_languages() -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"lang": "es,Deutsch"}, "lang must be codes like es or en,es, got 'es,Deutsch'"),
+        ({"lang": "es,Deutsch"}, "lang must be codes like es or en,es, or auto, got 'es,Deutsch'"),
         ({"after": "-1"}, "after must be a sequence number, got '-1'"),
         ({"after": "9" * 16}, "after must be"),
         ({"room": "../etc"}, "got '../etc'"),

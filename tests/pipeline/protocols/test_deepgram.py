@@ -49,7 +49,8 @@ def heard(dialect: ListenDialect, heard_ms: int) -> list[str]:
 def caption(
     segment_id: int, text: str, language: str = "en", *, revision: int = 0, is_final: bool = False
 ) -> Caption:
-    return Caption(segment_id, revision, language, text, 1000, 2000, is_final)
+    is_source = language == "en"
+    return Caption(segment_id, revision, language, text, 1000, 2000, is_final, is_source)
 
 
 def types(messages: list[str]) -> list[str]:
@@ -82,7 +83,7 @@ def test_a_translation_is_stable() -> None:
         ("sample_rate", "4000"),
         ("sample_rate", "²"),
         ("channels", "2"),
-        ("language", "multi"),
+        ("language", "english"),
         ("translate", "spanish"),
         ("interim_results", "maybe"),
         ("utterance_end_ms", "10"),
@@ -253,3 +254,30 @@ def test_who_is_wrong_now_and_then_is_not_let_go() -> None:
             (event,) = dialect.receive('{"type": "X"}')
             assert isinstance(event, Reply)
         dialect.receive(fine)
+
+
+def said(segment_id: int, text: str, language: str) -> Caption:
+    return replace(caption(segment_id, text, language, is_final=True), is_source=True)
+
+
+def test_several_languages_are_spoken_under_one_name() -> None:
+    dialect = listen(("language", "multi"))
+    (start, _) = dialect.receive(bytes(2))
+    assert isinstance(start, Start) and start.config == LiveConfig("auto")
+    talk = [said(0, "Hello.", "en"), said(1, "Buenos días.", "es"), said(2, "Bye.", "en")]
+    heard = [results(sent(dialect, one)).channel.alternatives[0].transcript for one in talk]
+    assert heard == ["Hello.", "Buenos días.", "Bye."]
+
+
+def test_what_is_spoken_in_the_language_of_the_translation_stands_among_it() -> None:
+    dialect = listen(("language", "multi"), ("translate", "es"))
+    talk = [
+        said(0, "Hello.", "en"),
+        caption(0, "Hola.", "es", is_final=True),
+        said(1, "Buenos días.", "es"),
+        said(2, "Bye.", "en"),
+        caption(2, "Adiós.", "es", is_final=True),
+    ]
+    messages = [message for one in talk for message in sent(dialect, one)]
+    heard = [json.loads(m)["channel"]["alternatives"][0]["transcript"] for m in messages]
+    assert heard == ["Hola.", "Buenos días.", "Adiós."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -70,7 +71,8 @@ def caption(
     revision: int = 0,
     is_final: bool = False,
 ) -> Caption:
-    return Caption(segment_id, revision, language, text, 0, end_ms, is_final)
+    is_source = language == "en"
+    return Caption(segment_id, revision, language, text, 0, end_ms, is_final, is_source)
 
 
 def append(pcm: bytes) -> str:
@@ -243,3 +245,24 @@ def test_broken_audio_is_the_last(dialect: TranslationDialect, audio: object) ->
     event = {"type": "session.input_audio_buffer.append", "audio": audio, "event_id": "mine"}
     error = refusal(dialect, event)
     assert (error.type, error.param, error.event_id) == ("invalid_request_error", "audio", "mine")
+
+
+def test_what_is_spoken_in_the_target_language_is_input_and_output_alike() -> None:
+    dialect = TranslationDialect("hall", "sess_1", "surtitle", "auto", 1_800_000_000, check)
+    reply(dialect, WITH_SOURCE)
+    (start, _) = dialect.receive(append(bytes(2)))
+    assert isinstance(start, Start) and start.config == LiveConfig("auto", ("es",), "stable")
+    spanish = replace(caption(1, "Buenos días.", 1800, is_final=True), is_source=True)
+    talk = [
+        caption(0, "Hello.", 900, "en", is_final=True),
+        spanish,
+        caption(0, "Hola.", 900, is_final=True),
+        caption(2, "Bye.", 2900, "en", is_final=True),
+        caption(2, "Adiós.", 2900, is_final=True),
+    ]
+    events = [event for one in talk for event in sent(dialect, one)]
+    kinds = "input", "output"
+    texts = {
+        k: "".join(e.delta for e in events if e.type.startswith(f"session.{k}")) for k in kinds
+    }
+    assert texts == {"input": "Hello. Buenos días. Bye.", "output": "Hola. Buenos días. Adiós."}

@@ -4,12 +4,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 
-from surtitle.pipeline.config import RecognizerConfig
+from surtitle.pipeline.config import AUTO, RecognizerConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.recognizers import hosted
 from surtitle.pipeline.recognizers.by_language import PoolsByLanguage
+
+from ..scripted_recognizer import Ears, ScriptedRecognizer, scripted_pool
 
 
 @dataclass
@@ -81,7 +84,47 @@ def test_a_server_opens_one_for_english_and_one_for_the_rest(
 
     whisper = RecognizerConfig("whisper")
     monkeypatch.setattr(hosted, "open_pool", open_pool)
-    monkeypatch.setattr(hosted, "for_other_languages", lambda config: whisper)
+    fetching: list[bool] = []
+
+    def for_others(config: RecognizerConfig, *, may_fetch: bool) -> RecognizerConfig:
+        fetching.append(may_fetch)
+        return whisper
+
+    monkeypatch.setattr(hosted, "for_other_languages", for_others)
     assert hosted.open_live(RecognizerConfig(), None, print).languages == {"en", "de", "es"}
     assert asked == [("auto", None), ("whisper", None)]
     assert hosted.open_live(RecognizerConfig(), "en", print) is english
+    assert hosted.open_live(RecognizerConfig(), AUTO, print).languages == {"en", "de", "es"}
+    assert asked[3:] == [("auto", None), ("whisper", None)] and fetching == [False, True]
+
+
+def test_what_is_found_out_by_the_one_is_heard_by_the_one_for_its_language():
+    turns = [(0, "en", 0.9), (300, "de", 0.9)]
+    english = ScriptedRecognizer("Yes. ignored", is_written=True)
+    wide = ScriptedRecognizer("ignored Ja.", is_written=True, turns=turns)
+    ears = Ears(300)
+
+    async def scenario() -> list[tuple[str | None, str]]:
+        both = PoolsByLanguage({"en": scripted_pool(english)}, scripted_pool(wide, ears))
+        listener = both.open_listener(AUTO, ())
+        listener.push(np.zeros(16 * 600, np.float32))
+        listener.end()
+        await listener.begin()
+        heard = [
+            (hypothesis.language, word.text)
+            async for hypothesis in listener.hypotheses()
+            for word in hypothesis.committed
+        ]
+        await both.aclose()
+        return heard
+
+    assert asyncio.run(scenario()) == [("en", "Yes."), ("de", "Ja.")]
+    assert english.guesses == [] and len(wide.guesses) >= 2
+
+
+def test_english_alone_is_not_found_out():
+    pools = {"en": scripted_pool(ScriptedRecognizer("a"))}
+    both = PoolsByLanguage(pools, scripted_pool(ScriptedRecognizer("b")))
+    with pytest.raises(RecognizerError, match="cannot find out the language"):
+        both.open_listener(AUTO, ())
+    asyncio.run(both.aclose())

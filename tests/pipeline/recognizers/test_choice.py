@@ -350,3 +350,9 @@ def test_importing_it_imports_no_recognizer():
     module = "surtitle.pipeline.recognizers.choice"
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in {slow}))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_whisper_is_fetched_where_languages_are_to_be_told_apart(hub: Hub):
+    whisper = RecognizerConfig("whisper")
+    assert for_other_languages(RecognizerConfig(), may_fetch=True) == whisper
+    assert for_other_languages(RecognizerConfig("moonshine"), may_fetch=True) is None

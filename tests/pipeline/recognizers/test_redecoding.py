@@ -14,7 +14,7 @@ import pytest
 
 from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_ms
 from surtitle.pipeline.audio.recording import read_audio
-from surtitle.pipeline.config import VadConfig
+from surtitle.pipeline.config import AUTO, VadConfig
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Hypothesis, Samples, Word
 from surtitle.pipeline.recognizers import WorkerLost
@@ -87,9 +87,10 @@ class Hearing:
 async def hearing(
     recognizer: ScriptedRecognizer,
     make_vad: Callable[[VadConfig], Vad] = Vad,
+    language: str = "en",
 ) -> AsyncIterator[Hearing]:
     pool = RecognizerPool([recognizer], make_vad=make_vad, draft_share=1000)
-    one = Hearing(recognizer, pool.open_listener("en", ("Ada",)))
+    one = Hearing(recognizer, pool.open_listener(language, ("Ada",)))
     try:
         async with asyncio.timeout(30):
             yield one
@@ -398,3 +399,59 @@ def test_detection_and_drafts_work_in_threads(speech: Samples):
 
     asyncio.run(listen())
     assert threads and threading.main_thread() not in threads
+
+
+def in_turns(*turns: tuple[int, str, float]) -> ScriptedRecognizer:
+    return ScriptedRecognizer(sentences(), word_ms=WORD_MS, is_written=True, turns=turns)
+
+
+def test_each_utterance_is_heard_in_the_language_that_is_found_out(speech: Samples) -> None:
+    english, spanish = speech[: 5 * SAMPLE_RATE_HZ], speech[: 4 * SAMPLE_RATE_HZ]
+    recognizer = in_turns((0, "en", 0.9), (6000, "es", 0.9))
+
+    async def scenario() -> list[Hypothesis]:
+        async with hearing(recognizer, language=AUTO) as one:
+            await one.push(np.concatenate([english, silence(2), spanish, silence(1)]))
+            return await one.end()
+
+    hypotheses = asyncio.run(scenario())
+    with_words = [h for h in hypotheses if h.committed or h.tail]
+    languages = [h.language for h in with_words]
+    assert languages == sorted(languages, key=("en", "es").index) and set(languages) == {"en", "es"}
+    assert all(h.language == ("en" if h.heard_ms < 6500 else "es") for h in with_words)
+    assert {call.language for call in recognizer.calls} == {"en", "es"}
+    assert len(recognizer.guesses) == 2
+    assert all(2000 <= to_ms(guess.samples.size) <= 8000 for guess in recognizer.guesses)
+    assert min(to_ms(draft.samples.size) for draft in recognizer.drafts) >= 2000
+
+
+def test_an_utterance_that_is_over_soon_is_guessed_then(speech: Samples) -> None:
+    recognizer = in_turns((0, "es", 0.9), (1500, "en", 0.9))
+
+    async def scenario() -> list[Hypothesis]:
+        async with hearing(recognizer, language=AUTO) as one:
+            await one.push(np.concatenate([speech[:SAMPLE_RATE_HZ], silence(1)]))
+            return await one.end()
+
+    hypotheses = asyncio.run(scenario())
+    assert [h.language for h in hypotheses if h.committed] == ["es"]
+    assert recognizer.drafts == [] and len(recognizer.guesses) == 1
+
+
+def test_a_guess_that_fails_costs_its_utterance_only(
+    speech: Samples, caplog: pytest.LogCaptureFixture
+) -> None:
+    recognizer = in_turns((0, "es", 0.9), (1500, "en", 0.9))
+
+    async def scenario() -> list[Hypothesis]:
+        async with hearing(recognizer, language=AUTO) as one:
+            recognizer.error = ValueError("no ears")
+            await one.push(np.concatenate([speech[:SAMPLE_RATE_HZ], silence(1)]))
+            await until(lambda: bool(caplog.records))
+            recognizer.error = None
+            await one.push(np.concatenate([speech[:SAMPLE_RATE_HZ], silence(1)]))
+            return await one.end()
+
+    hypotheses = asyncio.run(scenario())
+    assert [h.language for h in hypotheses if h.committed] == ["en"]
+    assert "could not be recognized" in caplog.text

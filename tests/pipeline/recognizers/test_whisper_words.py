@@ -120,7 +120,7 @@ def test_cues_and_what_is_translated_have_no_other_blanks():
     segmenter = Segmenter(SegmenterConfig(), "ja", is_written=True)
     segments = [*segmenter.push(words), *segmenter.flush()]
     assert [segment.text for segment in segments] == ["iPhoneを買う。"]
-    (cue,) = source_cues(segments, "ja", SubtitleRules())
+    (cue,) = source_cues(segments, SubtitleRules())
     assert cue.lines == ("iPhoneを買う。",)
 
 

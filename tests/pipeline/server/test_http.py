@@ -161,7 +161,7 @@ def test_languages_are_told_as_documented(tmp_path: Path) -> None:
         async with served.http() as http:
             languages = (await http.get("/v1/languages")).json()
         assert languages.keys() == json.loads(example).keys()
-        assert languages["source"] == ["en"]
+        assert (languages["source"], languages["auto"]) == (["en"], False)
         assert "es" in languages["targets"] and "en" not in languages["targets"]
 
     serve(scenario, tmp_path)

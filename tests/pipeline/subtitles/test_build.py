@@ -21,7 +21,7 @@ def speak(text: str, start_ms: int = 0, *, word_ms: int = 300, number: int = 0) 
         Word(word, start_ms + word_ms * at, start_ms + word_ms * (at + 1), 1.0)
         for at, word in enumerate(text.split())
     )
-    return SourceSegment(number, 0, words, is_final=True)
+    return SourceSegment(number, 0, words, is_final=True, language="en")
 
 
 def shown(cues: list[Cue]) -> list[list[str]]:
@@ -29,12 +29,12 @@ def shown(cues: list[Cue]) -> list[list[str]]:
 
 
 def test_a_short_sentence_is_one_cue_from_its_first_word() -> None:
-    (cue,) = source_cues([speak("It rains today.", 1200)], "en", RULES)
+    (cue,) = source_cues([speak("It rains today.", 1200)], RULES)
     assert (cue.start_ms, cue.end_ms, cue.lines) == (1200, 2600, ("It rains today.",))
 
 
 def test_a_long_sentence_is_cut_at_its_clauses() -> None:
-    cues = source_cues([speak(LONG)], "en", RULES)
+    cues = source_cues([speak(LONG)], RULES)
     assert shown(cues) == [
         ["I go out in a small boat, in the dark,"],
         ["in the rain,", "and I climb nine meters up the side."],
@@ -43,14 +43,14 @@ def test_a_long_sentence_is_cut_at_its_clauses() -> None:
 
 
 def test_slow_speech_is_cut_by_time() -> None:
-    cues = source_cues([speak("We wait, and we wait again.", word_ms=1500)], "en", RULES)
+    cues = source_cues([speak("We wait, and we wait again.", word_ms=1500)], RULES)
     assert shown(cues) == [["We wait,"], ["and we wait again."]]
 
 
 def test_a_translation_in_as_many_cues_takes_their_times() -> None:
     segments = [speak(LONG)]
-    ours = source_cues(segments, "en", RULES)
-    theirs = translated_cues(segments, [LONG_ES], "en", "es", RULES)
+    ours = source_cues(segments, RULES)
+    theirs = translated_cues(segments, [LONG_ES], "es", RULES)
     assert shown(theirs) == [
         ["Salgo en una lancha, en la oscuridad,"],
         ["bajo la lluvia,", "y subo nueve metros por el borde."],
@@ -60,24 +60,24 @@ def test_a_translation_in_as_many_cues_takes_their_times() -> None:
 
 def test_a_longer_translation_is_dealt_out_by_characters_between_words() -> None:
     translation = "x" * 40 + " " + "x" * 40 + ", " + "y" * 40 + " " + "y" * 40 + "."
-    cues = translated_cues([speak("We all wait for the boat.")], [translation], "en", "es", RULES)
+    cues = translated_cues([speak("We all wait for the boat.")], [translation], "es", RULES)
     assert [cue.lines[0][0] for cue in cues] == ["x", "y"]
     assert cues[1].start_ms == 900  # half of 1800 ms is between two words
 
 
 def test_an_empty_translation_makes_no_cue() -> None:
     segments = [speak("Um."), speak("It rains.", 5000, number=1)]
-    cues = translated_cues(segments, ["", "Llueve."], "en", "es", RULES)
+    cues = translated_cues(segments, ["", "Llueve."], "es", RULES)
     assert [cue.start_ms for cue in cues] == [5000]
 
 
 def test_translations_must_match_the_segments() -> None:
     with pytest.raises(ValueError, match="zip"):
-        translated_cues([speak("It rains.")], [], "en", "es", RULES)
+        translated_cues([speak("It rains.")], [], "es", RULES)
 
 
 def test_a_bilingual_cue_holds_a_line_of_each_language() -> None:
-    cues = bilingual_cues([speak(LONG)], [LONG_ES], "en", "es", RULES)
+    cues = bilingual_cues([speak(LONG)], [LONG_ES], "es", RULES)
     assert shown(cues) == [
         ["I go out in a small boat,", "Salgo en una lancha,"],
         ["in the dark, in the rain,", "en la oscuridad, bajo la lluvia,"],
@@ -87,19 +87,19 @@ def test_a_bilingual_cue_holds_a_line_of_each_language() -> None:
 
 
 def test_a_bilingual_cue_without_a_translation_shows_what_is_said() -> None:
-    assert shown(bilingual_cues([speak("Um.")], [""], "en", "es", RULES)) == [["Um."]]
+    assert shown(bilingual_cues([speak("Um.")], [""], "es", RULES)) == [["Um."]]
 
 
 def test_nothing_said_makes_no_cue() -> None:
-    assert source_cues([], "en", RULES) == []
-    assert translated_cues([], [], "en", "es", RULES) == []
-    assert bilingual_cues([], [], "en", "es", RULES) == []
+    assert source_cues([], RULES) == []
+    assert translated_cues([], [], "es", RULES) == []
+    assert bilingual_cues([], [], "es", RULES) == []
 
 
 def test_words_of_white_space_make_no_cue() -> None:
-    segments = [SourceSegment(0, 0, (Word(" ", 0, 100, 1.0),), is_final=True)]
-    assert source_cues(segments, "en", RULES) == []
-    assert shown(translated_cues(segments, ["Llueve."], "en", "es", RULES)) == [["Llueve."]]
+    segments = [SourceSegment(0, 0, (Word(" ", 0, 100, 1.0),), is_final=True, language="en")]
+    assert source_cues(segments, RULES) == []
+    assert shown(translated_cues(segments, ["Llueve."], "es", RULES)) == [["Llueve."]]
 
 
 WORDS = {
@@ -127,7 +127,7 @@ def random_segments(rng: random.Random, language: str, count: int) -> list[Sourc
             end_ms = at_ms + rng.choice([0, 60, 150, 300, 700])
             words.append(Word(rng.choice(WORDS[language]), at_ms, end_ms, 1.0))
             at_ms = end_ms + rng.choice([0, 0, 0, 30, 200, 1200])
-        segments.append(SourceSegment(number, 0, tuple(words), is_final=True))
+        segments.append(SourceSegment(number, 0, tuple(words), True, language))
         at_ms += rng.choice([0, 0, 400, 4000])
     return segments
 
@@ -164,15 +164,15 @@ def test_no_word_is_lost_and_no_rule_of_form_is_broken(source: str, target: str)
         translations = random_translations(rng, target, 12)
         words = [word.text for segment in segments for word in segment.words]
 
-        cues = source_cues(segments, source, RULES)
+        cues = source_cues(segments, RULES)
         assert_in_form(cues)
         assert_says(cues, source, words)
 
-        cues = translated_cues(segments, translations, source, target, RULES)
+        cues = translated_cues(segments, translations, target, RULES)
         assert_in_form(cues)
         assert_says(cues, target, translations)
 
-        cues = bilingual_cues(segments, translations, source, target, RULES)
+        cues = bilingual_cues(segments, translations, target, RULES)
         assert_in_form(cues)
         assert_says(cues, source, words)
         assert_says(cues, target, translations)

@@ -90,7 +90,7 @@ def test_the_cues_of_a_track_are_in_its_languages() -> None:
     words = tuple(
         Word(text, 500 * n, 500 * n + 400, 1.0) for n, text in enumerate(("One", "two", "three."))
     )
-    segments = [SourceSegment(0, 0, words, is_final=True)]
+    segments = [SourceSegment(0, 0, words, is_final=True, language="en")]
     config = BatchConfig("en", ("es",), bilingual=True)
     texts = [
         ["/".join(cue.lines) for cue in cues]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_characters_of_a_script_without_spaces_are_not_counted_as_words() -> Non
 def test_ids_rise_and_segments_are_final() -> None:
     segmenter = Segmenter(SegmenterConfig(), "en", is_written=True)
     assert segmenter.push(speak("One. Two.")) == [
-        SourceSegment(0, 0, (Word("One.", 0, 200, 1.0),), is_final=True)
+        SourceSegment(0, 0, (Word("One.", 0, 200, 1.0),), is_final=True, language="en")
     ]
     assert [segment.segment_id for segment in segmenter.flush()] == [1]
     assert segmenter.flush() == []
@@ -189,3 +190,31 @@ def test_a_draft_that_reads_the_same_is_none() -> None:
     assert segmenter.draft(joined("港は", "六時に")) is not None
     assert segmenter.draft(joined("港", "は", "六時に")) is None
     assert segmenter.draft(joined("港は", " 六時に")) is not None
+
+
+def test_a_segment_is_in_the_language_that_was_spoken_then() -> None:
+    segmenter = Segmenter(SegmenterConfig(), "en", is_written=True, is_live=True)
+    segmenter.push([Word("Yes", 0, 200, 1.0)])
+    (english,) = segmenter.flush()
+    assert segmenter.withdraw() is None
+    segmenter.switch("ja")
+    segmenter.push([Word("はい", 300, 500, 1.0), Word("。", 500, 600, 1.0, is_joined=True)])
+    (japanese,) = segmenter.flush()
+    assert [(s.segment_id, s.language, s.text) for s in (english, japanese)] == [
+        (0, "en", "Yes"),
+        (1, "ja", "はい。"),
+    ]
+
+
+def test_a_draft_of_which_nothing_became_certain_is_withdrawn_and_its_number_not_used_again() -> (
+    None
+):
+    segmenter = Segmenter(SegmenterConfig(), "en", is_written=True, is_live=True)
+    draft = segmenter.draft([Word("Hm", 0, 200, 1.0)])
+    assert draft is not None and segmenter.flush() == []
+    withdrawn = segmenter.withdraw()
+    assert withdrawn == replace(draft, revision=1, is_final=True)
+    segmenter.switch("es")
+    segmenter.push([Word("Sí.", 300, 500, 1.0)])
+    (spanish,) = segmenter.flush()
+    assert (spanish.segment_id, spanish.revision, spanish.language) == (1, 0, "es")

@@ -11,7 +11,7 @@ def raw(text: str, start_ms: int = 0) -> SourceSegment:
         Word(word, start_ms + 100 * at, start_ms + 100 * at + 100, 1.0)
         for at, word in enumerate(text.split())
     )
-    return SourceSegment(0, 0, words, is_final=True)
+    return SourceSegment(0, 0, words, is_final=True, language="en")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,6 @@ def test_nothing_is_written_of_nothing() -> None:
 @pytest.mark.parametrize(("language", "end"), [("en", "."), ("ja", "。"), ("hi", "।"), ("th", "")])
 def test_a_sentence_ends_with_the_mark_of_its_language(language: str, end: str) -> None:
     words = (Word("a", 0, 90, 1.0), Word("b", 100, 190, 1.0, is_joined=True))
-    segment = SourceSegment(0, 0, words, is_final=True)
+    segment = SourceSegment(0, 0, words, is_final=True, language="en")
     (written,) = written_form([segment], language)
     assert written.text == f"Ab{end}"

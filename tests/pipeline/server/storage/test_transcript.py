@@ -205,3 +205,48 @@ def test_languages_that_cannot_be_had(text: str, code: str) -> None:
 def test_a_format_that_is_not_known() -> None:
     with pytest.raises(RefusedError, match="format must be srt, vtt, ttml, txt, json, got 'ass'"):
         parse_format("ass")
+
+
+ANY = StoredSession("s-2", "main", "auto", ("es", "de"), "2026-11-24T10:15:00+00:00", None)
+
+
+def said(segment_id: int, language: str, text: str, start_ms: int, end_ms: int) -> Caption:
+    return replace(final(segment_id, language, text, start_ms, end_ms), is_source=True)
+
+
+TALK = [
+    said(0, "en", "Good morning.", 1000, 3000),
+    final(0, "es", "Buenos días.", 1000, 3000),
+    final(0, "de", "Guten Morgen.", 1000, 3000),
+    said(1, "es", "¿Es tarde?", 5000, 7000),
+    final(1, "de", "Ist es spät?", 5000, 7000),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "texts"),
+    [
+        ("", ["Good morning.", "¿Es tarde?"]),
+        ("auto", ["Good morning.", "¿Es tarde?"]),
+        ("es", ["Buenos días.", "¿Es tarde?"]),
+        ("de", ["Guten Morgen.", "Ist es spät?"]),
+        ("auto,es", ["Good morning.\nBuenos días.", "¿Es tarde?"]),
+        ("auto,de", ["Good morning.\nGuten Morgen.", "¿Es tarde?\nIst es spät?"]),
+    ],
+)
+def test_what_was_spoken_in_several_languages_stands_in_all_formats(
+    query: str, texts: list[str]
+) -> None:
+    languages = parse_languages(query, ANY)
+    assert [(cue.start, cue.plaintext) for cue in cues(ANY, TALK, *languages)] == list(
+        zip((1000, 5000), texts, strict=True)
+    )
+    between = "\n\n" if "," in query else "\n"
+    assert transcript(ANY, TALK, "txt", languages) == between.join(texts) + "\n"
+    captions = json.loads(transcript(ANY, TALK, "json", languages))["captions"]
+    assert "\n".join(caption["text"] for caption in captions) == "\n".join(texts)
+
+
+def test_a_language_that_was_only_spoken_is_not_offered_by_its_own_name() -> None:
+    with pytest.raises(RefusedError, match="this session has auto, es, de, got lang='en'"):
+        parse_languages("en", ANY)
