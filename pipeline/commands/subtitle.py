@@ -236,7 +236,11 @@ def _tools(
     """What the work needs, loaded. Raises SurtitleError."""
     ffmpeg = asyncio.run(find_ffmpeg()) if arguments.burn else ""
     listens = not arguments.from_track and (
-        arguments.watch or any(not each.is_document for each in waiting)
+        arguments.watch
+        or any(
+            not each.is_document and (arguments.force or not each.has_subtitles())
+            for each in waiting
+        )
     )
     recognizer: Recognizer | None = None
     if listens:

@@ -68,7 +68,7 @@ class Work:
     async def run(self) -> Outcome:
         """Write the files that are not there yet. Raises SurtitleError."""
         language = self.given.language()
-        if language is None or not self._has_all(language):
+        if language is None or self.force or not self.given.has_subtitles():
             language = await self._subtitle()
         else:
             self.outcome.kept += [track.path for track in self.given.tracks(language)]
@@ -165,10 +165,6 @@ class Work:
             if known.issuperset(track.languages) and not self._keeps(track.path)
         ]
 
-    def _has_all(self, language: str) -> bool:
-        tracks = self.given.tracks(language)
-        return not self.force and all(track.path.exists() for track in tracks)
-
     def _keeps(self, path: Path) -> bool:
         """Whether a file was there before, and is left as it is."""
         if self.force or not path.exists():
@@ -201,7 +197,10 @@ class Work:
                 )
                 for track in tracks
             ]
-            await asyncio.to_thread(mux, self.given.path, soft, path)
+            lost: list[str] = []  # heard in a thread, told here
+            await asyncio.to_thread(mux, self.given.path, soft, path, lost.append)
+            for line in lost:
+                self.warn(line)
         self.outcome.written[path] = []
 
 

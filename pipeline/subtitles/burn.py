@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from ..errors import OutputError
 from .cues import Cue
 from .files import write_subtitles, written_at_once
+from .mux import muxer
 
 _ASS_FILTER = re.compile(r"^ *[A-Z.|]+ +ass +", re.MULTILINE)
 
@@ -39,20 +40,19 @@ async def burn(recording: Path, cues: Sequence[Cue], target: Path, ffmpeg: str) 
     with TemporaryDirectory() as folder, written_at_once(target) as partial:
         # In the current folder under a plain name: the filter has an escaping of its own.
         write_subtitles(cues, Path(folder) / "burn.ass", "ass")
-        suffix = target.suffix
-        status, said = await _run(*_command(ffmpeg, recording, partial, suffix), folder=folder)
+        command = _command(ffmpeg, recording, partial, muxer(target))
+        status, said = await _run(*command, folder=folder)
         if status != 0:
             reason = said.strip().splitlines()[-1:] or [f"status {status}"]
             raise OutputError(f"{target} cannot be made: FFmpeg says: {reason[0]}")
 
 
-def _command(ffmpeg: str, recording: Path, partial: Path, suffix: str) -> list[str]:
+def _command(ffmpeg: str, recording: Path, partial: Path, container: str) -> list[str]:
     return [
         *(ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin", "-y"),
         *("-i", f"file:{recording.absolute()}"),
         *("-map", "0:v:0", "-map", "0:a?", "-vf", "ass=burn.ass", "-c:a", "copy"),
-        *("-f", "mp4" if suffix == ".mp4" else "matroska"),
-        f"file:{partial.absolute()}",
+        *("-f", container, f"file:{partial.absolute()}"),
     ]
 
 

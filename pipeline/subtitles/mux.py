@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import merge
@@ -14,13 +14,14 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from ..audio.container import extent_us, open_container
+from ..audio.container import Warn, extent_us, open_container
 from ..errors import OutputError
 from ..text.codes import three_letters
 from .cues import Cue
 from .files import written_at_once
 
-_MP4 = frozenset({".mp4", ".m4v", ".mov"})
+_CONTAINERS = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov"}
+_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _COPIED = frozenset({"video", "audio", "subtitle", "attachment"})
 _TIME_BASE = Fraction(1, 1000)
 
@@ -36,52 +37,97 @@ class SoftTrack:
 
 
 def container_suffix(recording: Path) -> str:
-    """That of a video with soft tracks: MP4 stays what it is, all else becomes Matroska."""
-    return ".mp4" if recording.suffix.lower() in _MP4 else ".mkv"
+    """That of a video that we make: MP4 stays what it is, all else becomes Matroska."""
+    return _CONTAINERS.get(recording.suffix.lower(), ".mkv")
 
 
-def mux(recording: Path, tracks: Sequence[SoftTrack], target: Path) -> None:
+def muxer(video: Path) -> str:
+    """What FFmpeg calls the container of a video that we make."""
+    return _MUXERS[video.suffix]
+
+
+def mux(recording: Path, tracks: Sequence[SoftTrack], target: Path, warn: Warn) -> None:
     """Write `target`: the recording with the tracks, copied packet by packet.
 
-    Raises MediaError and OutputError.
+    `warn` hears of what its container cannot hold. Raises MediaError and OutputError.
     """
-    is_mp4 = target.suffix == ".mp4"
+    covers = [] if target.suffix != ".mkv" else _covers(recording)
     with open_container(recording) as source, written_at_once(target) as partial:
         try:
-            with av.open(f"file:{partial}", "w", format="mp4" if is_mp4 else "matroska") as output:
-                _copy(recording, source, output, tracks, is_mp4=is_mp4)
+            with av.open(f"file:{partial}", "w", format=muxer(target)) as output:
+                for name, mimetype, data in covers:
+                    output.add_attachment(name, mimetype, data)
+                copied = _copied_streams(target, source, output, warn, has_default=bool(tracks))
+                origin_ms = extent_us(recording, source)[0] // 1000
+                texts = _texts(tracks, output, origin_ms, is_mp4=target.suffix != ".mkv")
+                _copy(source, output, copied, texts)
         except FFmpegError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror}") from error
 
 
-def _copy(
-    recording: Path,
+def _covers(recording: Path) -> list[tuple[str, str, bytes]]:
+    """The pictures that stand for a recording, with name and type: Matroska has them as files."""
+    with open_container(recording) as source:
+        covers = {stream.index for stream in source.streams if _is_cover(stream)}
+        found: dict[int, tuple[str, str, bytes]] = {}
+        for packet in source.demux() if covers else ():
+            if packet.stream_index in covers and packet.size:
+                codec = packet.stream.codec_context.name
+                kind = {"mjpeg": "jpeg"}.get(codec, codec)
+                name = packet.stream.metadata.get("filename", f"cover.{kind}")
+                found.setdefault(packet.stream_index, (name, f"image/{kind}", bytes(packet)))
+            if len(found) == len(covers):
+                break
+        return list(found.values())
+
+
+def _is_cover(stream: Stream) -> bool:
+    return stream.type == "video" and Disposition.attached_pic in stream.disposition
+
+
+def _copied_streams(
+    target: Path,
     source: InputContainer,
     output: OutputContainer,
-    tracks: Sequence[SoftTrack],
+    warn: Warn,
     *,
-    is_mp4: bool,
-) -> None:
+    has_default: bool,
+) -> dict[int, Stream]:
+    """The streams of the output by the numbers of those of the source, with all that is said of
+    them. Raises OutputError for pictures or sound that the container cannot hold."""
     output.metadata.update(source.metadata)
     output.set_chapters(source.chapters())
-    copied = {
-        stream.index: _copied(stream, output, keeps_default=not tracks)
-        for stream in source.streams
-        if stream.type in _COPIED
-    }
-    added = [_added(track, output, is_mp4=is_mp4) for track in tracks]
-    origin_ms = extent_us(recording, source)[0] // 1000
-    texts = merge(
-        *(
-            _packets(track, stream, origin_ms, is_mp4=is_mp4)
-            for track, stream in zip(tracks, added, strict=True)
-        ),
-        key=_time,
-    )
-    # Packets of a moment stand together in the file, or players would have to seek.
+    copied: dict[int, Stream] = {}
+    for stream in source.streams:
+        if stream.type not in _COPIED or (target.suffix == ".mkv" and _is_cover(stream)):
+            continue
+        try:
+            # Opaque: the parameters are copied, and no encoder is looked for.
+            copy = output.add_stream_from_template(stream, opaque=True)
+        except ValueError as error:
+            lost = f"track {stream.index + 1} ({stream.type})"
+            if stream.type in ("video", "audio"):
+                raise OutputError(f"{target} cannot hold {lost}: {error}") from error
+            warn(f"{target} cannot hold {lost}, which is left out: {error}")
+            continue
+        copy.metadata.update(stream.metadata)
+        copy.disposition = stream.disposition
+        if stream.type == "subtitle" and has_default:  # a file has one default of a kind
+            copy.disposition &= ~Disposition.default
+        copied[stream.index] = copy
+    return copied
+
+
+def _copy(
+    source: InputContainer,
+    output: OutputContainer,
+    copied: Mapping[int, Stream],
+    texts: Iterator[Packet[Stream]],
+) -> None:
+    """Packets of a moment stand together in the file, or players would have to seek."""
     following = next(texts, None)
     for packet in source.demux():
-        if packet.dts is None or packet.stream_index not in copied:
+        if not packet.size or packet.stream_index not in copied:  # the last ones are empty
             continue
         while following is not None and _time(following) <= _time(packet):
             output.mux(following)
@@ -93,14 +139,16 @@ def _copy(
         following = next(texts, None)
 
 
-def _copied(stream: Stream, output: OutputContainer, *, keeps_default: bool) -> Stream:
-    copy = output.add_stream_from_template(stream)
-    copy.metadata.update(stream.metadata)
-    disposition = stream.disposition
-    if stream.type == "subtitle" and not keeps_default:  # a file has one default of a kind
-        disposition &= ~Disposition.default
-    copy.disposition = disposition
-    return copy
+def _texts(
+    tracks: Sequence[SoftTrack], output: OutputContainer, origin_ms: int, *, is_mp4: bool
+) -> Iterator[Packet[Stream]]:
+    """Add the tracks; their packets, in the order of time."""
+    added = [_added(track, output, is_mp4=is_mp4) for track in tracks]
+    packets = (
+        _packets(track, stream, origin_ms, is_mp4=is_mp4)
+        for track, stream in zip(tracks, added, strict=True)
+    )
+    return merge(*packets, key=_time)
 
 
 def _added(track: SoftTrack, output: OutputContainer, *, is_mp4: bool) -> Stream:

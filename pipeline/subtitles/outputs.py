@@ -88,6 +88,11 @@ class Input:
                 return language
         return None
 
+    def has_subtitles(self) -> bool:
+        """Whether all subtitle files exist."""
+        language = self.language()
+        return language is not None and all(track.path.exists() for track in self.tracks(language))
+
     def is_finished(self) -> bool:
         """Whether all files exist."""
         language = self.language()

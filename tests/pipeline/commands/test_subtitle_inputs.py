@@ -54,7 +54,7 @@ def test_formats_that_are_asked_for_are_those_of_all() -> None:
 
 def test_videos_are_wanted_of_recordings() -> None:
     wanted = replace(WANTED, mux=True, burn=True)
-    assert files(wanted, "a.mov")[2:] == ["a.subtitled.mp4", "a.es.burned.mp4"]
+    assert files(wanted, "a.mov")[2:] == ["a.subtitled.mov", "a.es.burned.mov"]
     assert files(wanted, "a.avi")[2:] == ["a.subtitled.mkv", "a.es.burned.mkv"]
 
 
