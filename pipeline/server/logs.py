@@ -27,11 +27,12 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def set_up_logs(*, as_json: bool) -> None:
-    """Show everything from INFO on, of all loggers."""
+    """Show everything from INFO on, of all loggers but that of requests to other servers."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if as_json else PlainFormatter())
     handler.addFilter(PeerFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each text that an LLM gets
 
 
 @contextmanager

@@ -44,6 +44,14 @@ _WAYS_TO_CONTINUE: tuple[dict[str, Any], ...] = (
 log = logging.getLogger(__name__)
 
 
+class _NoTranslation(TranslatorError):
+    """An answer came, and is of no use."""
+
+    def __init__(self, message: str, answer: str) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
 class LlmServerTranslator:
     """Requests go to the server on their own, as many at once as it was told to get.
 
@@ -68,6 +76,7 @@ class LlmServerTranslator:
         self._file_patience_s = file_patience_s
         self._availability = Availability()
         self._last_error: ServerAway | None = None
+        self._is_closed = False
         self._finding_out = asyncio.Lock()
         self._can_continue: dict[str, Any] | None = None  # how to ask for it
         self._knows_whether = False  # it can
@@ -89,6 +98,7 @@ class LlmServerTranslator:
         return await self._translated_in_parts(request)
 
     async def aclose(self) -> None:
+        self._is_closed = True
         await self._server.aclose()
 
     async def _translated_in_parts(self, request: TranslationRequest) -> str:
@@ -106,7 +116,11 @@ class LlmServerTranslator:
     async def _translated(self, request: TranslationRequest, *, insists: bool) -> str:
         """The model is asked again, once, where it has not begun as it must, and with `insists`
         where a term is missing. The pinned beginning stands whatever it says."""
-        first = await self._asked(request)
+        try:
+            first = await self._asked(request)
+        except _NoTranslation as error:  # what was said before may have led it astray
+            wrong = error.answer[:200].strip() or "…", "That was no translation."
+            first = await self._asked(replace(request, context=()), wrong=wrong)
         asked = request if insists else replace(request, required=())
         wrong = complaint(first, asked)
         found = first
@@ -134,9 +148,10 @@ class LlmServerTranslator:
         read = continuation_in if can_continue else translation_in
         found = read(answer.text, request)
         if not found:
-            raise TranslatorError("the LLM has answered nothing; if it only thinks, let it not")
+            why = "the LLM has answered nothing; if it only thinks, let it not"
+            raise _NoTranslation(why, answer.text)
         if answer.is_cut and answer.text.rstrip().endswith(found[-20:]):
-            raise TranslatorError("the LLM has not come to an end with its answer")
+            raise _NoTranslation("the LLM has not come to an end with its answer", answer.text)
         return found
 
     async def _how_to_continue(self) -> dict[str, Any] | None:
@@ -174,7 +189,7 @@ class LlmServerTranslator:
         """Raises TranslatorAway, and TranslatorError where the server is there."""
         give_up_s = monotonic() + (LIVE_PATIENCE_S if is_live else self._file_patience_s)
         wait_s = FIRST_WAIT_S
-        while True:
+        while not self._is_closed:
             permit = self._availability.permit(monotonic())
             if permit is None:
                 away_s = self._availability.until_probe_s(monotonic())
@@ -196,6 +211,7 @@ class LlmServerTranslator:
             else:
                 self._say_back(self._availability.answered(permit))
                 return answer
+        raise TranslatorError("the translator is closed")
 
     async def _wait(self, give_up_s: float, wait_s: float) -> None:
         """Wait before the next try. Raises TranslatorAway where there is none."""

@@ -13,6 +13,7 @@ from surtitle.pipeline.server.logs import (
     JsonFormatter,
     PeerFilter,
     PlainFormatter,
+    set_up_logs,
     warnings_shown,
 )
 
@@ -107,3 +108,16 @@ def test_a_command_with_a_screen_shows_warnings_and_no_traces_of_peers(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("ERROR Invalid UTF-8.: of a peer")
     assert logging.getLogger().handlers == handlers
+
+
+def test_the_log_of_a_server_tells_of_no_single_request_to_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: None)
+    requests = logging.getLogger("httpx2")
+    before = requests.level
+    try:
+        set_up_logs(as_json=False)
+        assert not requests.isEnabledFor(logging.INFO) and requests.isEnabledFor(logging.WARNING)
+    finally:
+        requests.setLevel(before)

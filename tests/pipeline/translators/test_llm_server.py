@@ -324,13 +324,42 @@ def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_answer_without_end_is_not_read_to_it() -> None:
-    server = FakeLlmServer(streams(ANSWER), [pours])
+    server = FakeLlmServer(pours)
 
     async def scenario(translator: LlmServerTranslator) -> None:
         with pytest.raises(TranslatorError, match="not come to an end") as error:
             await translator.translate(FILE)
         assert not isinstance(error.value, TranslatorAway)
         await server.gone.wait()  # the server learns that nobody listens
+
+    run(server, scenario)
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("bad", [pours, streams("")], ids=["endless", "empty"])
+def test_a_useless_answer_is_asked_for_once_more_without_what_may_lead_astray(
+    bad: Behavior,
+) -> None:
+    server = FakeLlmServer(streams(ANSWER), [bad])
+    request = replace(FILE, context=(("Good morning.", "Buenos días."),))
+    assert translated(server, request) == [ANSWER]
+    first, second = server.asked
+    assert "Buenos días." in str(first.messages) and "Buenos días." not in str(second.messages)
+    assert [each["role"] for each in second.messages] == ["user", "assistant", "user"]
+    assert second.last.startswith("That was no translation.")
+
+
+def test_what_is_at_work_when_it_is_closed_gets_an_error() -> None:
+    server = FakeLlmServer(hangs)
+
+    async def scenario(translator: LlmServerTranslator) -> None:
+        tasks = [asyncio.create_task(translator.translate(each)) for each in (FILE, LIVE)]
+        await server.begun.wait()
+        await translator.aclose()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(result, TranslatorError)
+        with pytest.raises(TranslatorError, match="is closed"):
+            await translator.translate(FILE)
 
     run(server, scenario)
 
