@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -19,6 +20,9 @@ from ..subtitles.outputs import Input
 from .subtitle_work import Outcome, Tools, Work
 
 COLUMNS = "length", "language", "files", "cues", "off guide", "took"
+
+
+log = logging.getLogger(__name__)
 
 
 class Subtitling:
@@ -62,6 +66,10 @@ class Subtitling:
             outcome = await self._work(each, tools, warnings)
         except SurtitleError as error:
             self.fail(each.path, error)
+            return
+        except Exception as error:  # a fault of ours: it costs this file, not those behind it
+            log.debug("%s", each.path, exc_info=True)
+            self.fail(each.path, SurtitleError(f"{each.path}: {type(error).__name__}: {error}"))
             return
         self._done += 1
         self._is_bad |= bool(outcome.missing or (self._options.strict and warnings))

@@ -60,7 +60,8 @@ def scan_ass(text: str) -> list[Found]:
             fields = [name.strip().lower() for name in line[2].split(",")]
             continue
         values = line[2].split(",", len(fields) - 1)
-        if len(values) < len(fields) or fields[-1] != "text":
+        is_usable = {"start", "end"}.issubset(fields) and fields[-1] == "text"
+        if len(values) < len(fields) or not is_usable:
             number = 1 + text.count("\n", 0, line.start())
             raise ValueError(f"line {number} has not the {len(fields)} fields of a cue")
         named = dict(zip(fields, values, strict=True))

@@ -5,6 +5,7 @@ The numbers of sections are those of "Timed Text Markup Language 2" (W3C, 2018).
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -124,13 +125,19 @@ class _Scan:
         return len(self._data)
 
     def _read_rates(self, attributes: dict[str, str]) -> None:
+        """Raises ValueError."""
         values = {name.rpartition(":")[2]: value for name, value in attributes.items()}
-        self._frame_rate = float(values.get("frameRate", 30))
-        if multiplier := values.get("frameRateMultiplier"):
-            numerator, denominator = map(float, multiplier.split())
-            self._frame_rate *= numerator / denominator
-        default = self._frame_rate if "frameRate" in values else 1
-        self._tick_rate = float(values.get("tickRate", default))
+        try:
+            self._frame_rate = float(values.get("frameRate", 30))
+            numerator, denominator = values.get("frameRateMultiplier", "1 1").split()
+            self._frame_rate *= float(numerator) / float(denominator)
+            default = self._frame_rate if "frameRate" in values else 1
+            self._tick_rate = float(values.get("tickRate", default))
+            is_right = 0 < self._frame_rate < math.inf and 0 < self._tick_rate < math.inf
+        except (ValueError, ZeroDivisionError):
+            is_right = False
+        if not is_right:
+            raise ValueError("its frame rate or tick rate is no rate")
 
     def _ms(self, time: str | None, default: float) -> float:
         """A time expression (10.3.1). Raises ValueError."""

@@ -161,3 +161,22 @@ def test_the_summary_counts_what_became_of_the_files(
     error = capsys.readouterr().err
     assert "1 done, 1 finished before, 1 failed" in error
     assert f"failed: {missing} does not exist" in error
+
+
+def test_whatever_happens_to_a_recording_the_next_one_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "first.flac", "second.flac":
+        (tmp_path / name).symlink_to(SAMPLE)
+    hear = CountingRecognizer.recognize
+
+    def fail_once(self: CountingRecognizer, utterance: Utterance, language: str) -> list[Word]:
+        monkeypatch.setattr(CountingRecognizer, "recognize", hear)
+        raise ZeroDivisionError("no sound")
+
+    monkeypatch.setattr(CountingRecognizer, "recognize", fail_once)
+    assert main(["subtitle", str(tmp_path / "first.flac"), str(tmp_path / "second.flac")]) == 1
+    assert (
+        f"failed: {tmp_path / 'first.flac'}: ZeroDivisionError: no sound" in capsys.readouterr().err
+    )
+    assert [path.name for path in tmp_path.glob("*.srt")] == ["second.en.srt"]

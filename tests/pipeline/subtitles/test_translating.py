@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
@@ -136,3 +137,44 @@ def test_it_tells_how_far_it_is() -> None:
     document = parse_document("".join(cues), "srt")
     asyncio.run(scenario())
     assert told == [31_900, 39_900]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_broken_file_is_refused_in_words_or_keeps_its_cues(name: SubtitleFormat) -> None:
+    dice = random.Random(6)
+    bits = [
+        "<",
+        ">",
+        "</i>",
+        "{",
+        "}",
+        "\\",
+        '"',
+        "-->",
+        ",",
+        "\n",
+        "\n\n",
+        "\0",
+        "0",
+        "é",
+        "&",
+        "-",
+    ]
+    read = 0
+    for _ in range(250):
+        text = FILES[name]
+        for _ in range(dice.randint(1, 4)):
+            at, length = dice.randrange(len(text)), dice.choice([0, 0, 1, 5, 40])
+            text = text[:at] + dice.choice(bits) + text[at + length :]
+        try:
+            document = parse_document(text, name)
+        except ValueError as error:
+            assert str(error)
+            continue
+        read += 1
+        assert document.written([None] * len(document.cues), "nl", "es") == text
+        texts = translated(document, ScriptedTranslator())
+        seen_cues(document, ("es", texts))
+        again = parse_document(document.written(texts, "nl", "es"), name)
+        assert len(again.cues) == len(document.cues), text
+    assert read > 10

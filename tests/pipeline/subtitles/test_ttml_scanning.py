@@ -64,3 +64,17 @@ def test_names_with_a_prefix_are_the_same_elements() -> None:
 def test_what_is_no_time_is_named(time: str) -> None:
     with pytest.raises(ValueError, match=f"'{time}' is no time of TTML"):
         times("", f'begin="{time}" end="2s"')
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        'ttp:frameRate="0"',
+        'ttp:frameRate="fast"',
+        'ttp:tickRate="0"',
+        'ttp:frameRateMultiplier="1 0"',
+    ],
+)
+def test_rates_that_are_none_are_named(root: str) -> None:
+    with pytest.raises(ValueError, match="its frame rate or tick rate is no rate"):
+        times(root, 'begin="1f" end="2t"')
