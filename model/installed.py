@@ -34,24 +34,33 @@ def models_folder() -> Path:
 
 
 def model_folders() -> dict[str, Path]:
-    """By name; first those of the package, whose names begin with "embedded"."""
+    """By name; first those of the package, whose names begin with "embedded". What CTranslate2
+    reads may lie beside them, and is none of ours."""
     folder = models_folder()
     found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    own = {path.name: path for path in found if path.name not in SHIPPED}
+    ours = (path for path in found if not (path / "model.bin").is_file() and path.name[0] != ".")
+    own = {path.name: path for path in ours if path.name not in SHIPPED}
     return {**SHIPPED, **own}
 
 
 def models_for(directions: Collection[tuple[str | None, str]]) -> list[str]:
     """The names of those that know all of the directions, from any language where the source is
     None; damaged ones are left out."""
-    return [name for name, folder in model_folders().items() if _knows(folder, directions)]
+    return [name for name, known in directions_of_all().items() if _all_in(known, directions)]
 
 
-def _knows(folder: Path, directions: Collection[tuple[str | None, str]]) -> bool:
-    try:
-        known = TranslationTokenizer.load(folder).directions
-    except CheckpointError:
-        return False
+def directions_of_all() -> dict[str, tuple[Direction, ...]]:
+    """By the models' names; damaged ones are left out."""
+    found: dict[str, tuple[Direction, ...]] = {}
+    for name, folder in model_folders().items():
+        try:
+            found[name] = TranslationTokenizer.load(folder).directions
+        except CheckpointError:
+            continue
+    return found
+
+
+def _all_in(known: Collection[Direction], directions: Collection[tuple[str | None, str]]) -> bool:
     return {*known, *((None, target) for _, target in known)}.issuperset(directions)
 
 

@@ -78,13 +78,14 @@ class TranslatorConfig:
     """Which translator works: `name` is one of the registry's (pipeline/translators), or the
     address of an LLM server, like http://localhost:8000/v1.
 
-    `checkpoint` is a model for "own", by its name or its folder, None: those that are installed.
-    An LLM server is asked for `llm_model`, None: the one that it has; it gets `llm_requests` at
-    once, with `llm_key`, a secret that is shown nowhere.
+    `checkpoints` are models for "own", "ct2" or "auto", by their names or folders, the first one
+    that knows a direction first; none: those that are installed. An LLM server is asked for
+    `llm_model`, None: the one that it has; it gets `llm_requests` at once, with `llm_key`, a secret
+    that is shown nowhere.
     """
 
-    name: str = "own"
-    checkpoint: str | None = None
+    name: str = "auto"
+    checkpoints: tuple[str, ...] = ()
     llm_model: str | None = None
     llm_requests: int = 8
     llm_key: str | None = field(default=None, repr=False)
@@ -103,7 +104,7 @@ class TranslatorConfig:
                     f"like http://localhost:8000/v1, as translator, not {self.name!r}"
                 )
             return
-        if self.checkpoint is not None:
+        if self.checkpoints:
             raise ValueError(f"{self.name} is a server, which has its own checkpoints")
         # Whoever writes a password into an address would find it in logs. It is not shown here.
         if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", self.name) is None:

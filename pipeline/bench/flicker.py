@@ -71,8 +71,10 @@ def add_to(benches: Any) -> None:
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--to", dest="target", default="es", metavar="LANG", help="default: es")
     parser.add_argument("--limit", type=int, default=200, help="sentences; default: 200")
-    parser.add_argument("--translator", choices=TRANSLATORS, default="own")
-    parser.add_argument("--checkpoint", metavar="MODEL", help="as of other commands")
+    parser.add_argument("--translator", choices=TRANSLATORS, default="auto")
+    parser.add_argument(
+        "--checkpoint", action="append", default=[], metavar="MODEL", help="as of other commands"
+    )
     parser.set_defaults(run=run)
 
 
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     direction = arguments.source, arguments.target
     pairs = list(read_pairs(arguments.file))[: arguments.limit]
     translator = open_translator(
-        TranslatorConfig(arguments.translator, arguments.checkpoint), [direction]
+        TranslatorConfig(arguments.translator, tuple(arguments.checkpoint)), [direction]
     )
     asyncio.run(_compare(translator, pairs, *direction))
     return 0

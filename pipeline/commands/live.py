@@ -93,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         translator = open_translator(
             translator_choice,
             [(None if config.source == AUTO else config.source, target) for target in targets],
+            _say,
         )
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         _say(f"Overlay: {url}/overlay?room={ROOM}{f'&lang={targets[0]}' if targets else ''}")

@@ -56,10 +56,11 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--translator",
         action=_TranslatorName,
-        default="own",
+        default="auto",
         metavar="NAME|ADDRESS",
-        help="own (default): the models of `surtitle models`; echo: its input, for trials; the "
-        "address of an LLM server with OpenAI's chat endpoint, like "
+        help="auto (default): the best of `surtitle models`; own: the embedded ones and yours; "
+        "ct2: those of CTranslate2; echo: its input, for trials; the address of an LLM server "
+        "with OpenAI's chat endpoint, like "
         f"{AN_ADDRESS}, whose key, if it wants one, is taken from {LLM_KEY_VARIABLE}",
     )
     parser.add_argument(
@@ -74,9 +75,12 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checkpoint",
+        dest="checkpoints",
+        action="append",
+        default=[],
         metavar="MODEL",
-        help="a name of `surtitle models`, or a checkpoint's folder; default: for each "
-        "language, the first of these models that knows it",
+        help="a name of `surtitle models`, or a model's folder, several times for several; "
+        "default: for each language, the first of these models that knows it",
     )
 
 
@@ -84,7 +88,7 @@ def translator_config(arguments: argparse.Namespace) -> TranslatorConfig:
     """Raises ValueError."""
     return TranslatorConfig(
         arguments.translator,
-        arguments.checkpoint,
+        tuple(arguments.checkpoints),
         llm_model=arguments.llm_model,
         llm_requests=arguments.llm_requests,
         llm_key=os.environ.get(LLM_KEY_VARIABLE) or None,

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = fit_to_this_process(config, log.warning)
     with listen(config) as listening:  # first, as it fails fast
         recognizer = open_live(recognizer_config, None, log.info)
-        translator = open_translator(translator_choice)
+        translator = open_translator(translator_choice, (), log.info)
         store = Store(arguments.store or default_store())
         port = listening.getsockname()[1]
 

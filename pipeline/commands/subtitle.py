@@ -243,13 +243,13 @@ def _tools(
         )
     )
     recognizer: Recognizer | None = None
+    tell = partial(say, console)
     if listens:
         source = None if arguments.source == "auto" else arguments.source or "en"
-        tell = partial(say, console)
         recognizer = open_recognizer(plan.recognizer, source, tell, is_live=False)
     sources = {each.config.source for each in inputs} or {plan.config.source or "en"}
     directions = [(source, target) for source in sources for target in plan.config.targets]
-    translator = open_translator(plan.translator, directions)
+    translator = open_translator(plan.translator, directions, tell)
     return Tools(recognizer, TranslationQueue(translator), ffmpeg)
 
 

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"surtitle translate: {error}", file=sys.stderr)
         return 2
     source, target = arguments.source, arguments.target
-    translator = open_translator(config, [(source, target)])
+    translator = open_translator(config, [(source, target)], _say)
     translator.check(source, target)
     queue = TranslationQueue(translator)
     try:
@@ -58,6 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"surtitle translate: standard input: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _translate(

@@ -1,15 +1,19 @@
 """Translator backends, one per file: the contract and the choice. `own.py`, which needs torch, is
-imported only when it is chosen; `queue.py` stands in front of all of them."""
+imported only when it is chosen; `queue.py` stands in front of all of them, and `pivot.py` between
+them, where a direction goes through English."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from ..config import TranslatorConfig
 from ..events import TranslationRequest
 
-TRANSLATORS = ("own", "echo")
+TRANSLATORS = ("auto", "own", "ct2", "echo")
+
+log = logging.getLogger(__name__)
 
 
 class Translator(Protocol):
@@ -44,11 +48,14 @@ class Translator(Protocol):
 
 
 def open_translator(
-    config: TranslatorConfig, directions: Collection[tuple[str | None, str]] = ()
+    config: TranslatorConfig,
+    directions: Collection[tuple[str | None, str]] = (),
+    say: Callable[[str], None] = log.info,
 ) -> Translator:
     """The backend of a configuration. Without a checkpoint, each direction, whose source may be
-    open (None), is that of the first installed model that knows it. Where there are none yet, those
-    of the package are loaded.
+    open (None), is that of the first installed model that knows it, or of two by way of English.
+    Where there are none yet, all that may be asked for are loaded. `say` hears in a line what
+    people should know about the choice.
 
     Raises TranslatorError where it cannot be loaded, and ValueError for a name that is not known.
     """
@@ -59,14 +66,25 @@ def open_translator(
             config.name, config.llm_model, at_once=config.llm_requests, key=config.llm_key
         )
     match config.name:
+        case "auto":
+            from .automatic import open_automatic
+
+            return open_automatic(config.checkpoints, directions, say)
+        case "own":
+            from .automatic import with_english
+            from .own import OwnTranslator, models_for_each
+            from .pivot import PivotTranslator
+
+            names = config.checkpoints or models_for_each(with_english(directions))
+            return PivotTranslator([OwnTranslator(*names)], say)
+        case "ct2":
+            from .automatic import open_installed
+            from .pivot import PivotTranslator
+
+            return PivotTranslator([open_installed(config.checkpoints, directions)], say)
         case "echo":
             from .echo import EchoTranslator
 
             return EchoTranslator()
-        case "own":
-            from .own import OwnTranslator, models_for_each
-
-            checkpoint = config.checkpoint
-            return OwnTranslator(*([checkpoint] if checkpoint else models_for_each(directions)))
         case name:
             raise ValueError(f"a translator is one of {', '.join(TRANSLATORS)}, got {name!r}")

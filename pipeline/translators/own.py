@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,9 @@ import torch
 
 from ...model.engine.engine import EngineLimits
 from ...model.errors import CheckpointError
-from ...model.installed import SHIPPED, find_model, model_folders, models_for
+from ...model.installed import SHIPPED, directions_of_all, find_model, model_folders, models_for
 from ...model.network.config import load_sampler_config
-from ...model.network.tokenizer import TranslationTokenizer
+from ...model.network.tokenizer import Direction, TranslationTokenizer
 from ...model.network.weights import load_model
 from ...model.translation import Request, Translations
 from ...model.verifier.loading import load_reader, load_verifier
@@ -60,6 +60,7 @@ class OwnTranslator:
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
         self.at_once = ON_GPU.rows if on_gpu else 16
+        self._installed: Mapping[str, Collection[Direction]] | None = None
         self._is_closed = False
         self._inbox: SimpleQueue[_Text | None] = SimpleQueue()
         # A daemon: a process that was interrupted does not wait for what nobody will read.
@@ -111,9 +112,15 @@ class OwnTranslator:
                 return model
         directions = dict.fromkeys(each for model in self._models for each in model.directions)
         known = ", ".join("-".join(each) for each in directions)
-        others = models_for([(source, target)])
+        others = self._others(source, target)
         remedy = f"; --checkpoint {others[0]} can" if others else ""
         raise TranslatorError(f"cannot translate {source} to {target}, only {known}{remedy}")
+
+    def _others(self, source: str, target: str) -> list[str]:
+        """The installed models that know a direction, read once: a server asks for all pairs."""
+        if self._installed is None:
+            self._installed = directions_of_all()
+        return [name for name, known in self._installed.items() if (source, target) in known]
 
 
 @dataclass(eq=False, slots=True)

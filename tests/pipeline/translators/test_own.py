@@ -69,14 +69,14 @@ def test_unknown_direction(translator: OwnTranslator) -> None:
 
 
 def test_where_no_model_knows_the_languages_the_first_says_what_it_knows() -> None:
-    translator = open_translator(TranslatorConfig(), directions=[("en", "es"), ("en", "ja")])
+    translator = open_translator(TranslatorConfig("own"), directions=[("en", "es"), ("en", "ja")])
     with pytest.raises(TranslatorError, match="en to ja, only en-es$"):
         translator.check("en", "ja")
 
 
 def test_each_language_is_that_of_the_first_model_that_knows_it() -> None:
     directions = [("en", target) for target in ("de", "es", "fr", "it", "pt")]
-    translator = open_translator(TranslatorConfig(), directions=directions)
+    translator = open_translator(TranslatorConfig("own"), directions=directions)
     requests = [TranslationRequest("Thank you very much.", *direction) for direction in directions]
     answers = translate(translator, requests)
     for answer, word in zip(
@@ -97,7 +97,7 @@ def test_each_language_is_that_of_the_first_model_that_knows_it() -> None:
 
 
 def test_without_languages_all_models_of_the_package_are_there() -> None:
-    translator = open_translator(TranslatorConfig())
+    translator = open_translator(TranslatorConfig("own"))
     for direction in ("en", "es"), ("en", "it"), ("pt", "en"):
         translator.check(*direction)
 
