@@ -42,7 +42,7 @@ def test_only_the_diffusion_translator_and_the_commands_reach_the_model() -> Non
 
 
 ROWS = [  # inside pipeline/, a row may import its own and earlier ones
-    "events errors config",
+    "events errors config hub",
     "text audio",
     "recognizers translators captions subtitles protocols client",
     "live recording",

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
-from typing import TypeVar
 
 from huggingface_hub import (
     HfApi,
@@ -15,12 +12,12 @@ from huggingface_hub import (
     snapshot_download,  # pyright: ignore[reportUnknownVariableType]
 )
 from huggingface_hub.errors import (
-    HfHubHTTPError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
 
 from ..errors import RecognizerError
+from ..hub import answer_of, reason
 from .whisper_wheels import cache_folder, unpacked_weights
 
 REPOSITORIES = {
@@ -37,8 +34,6 @@ REPOSITORIES = {
 NEEDED_FILES = ["config.json", "model.bin", "tokenizer.json", "vocabulary.*"]
 FILES = [*NEEDED_FILES, "preprocessor_config.json"]
 REPLY_TIMEOUT_S = 4.0  # the hub answers within 1 s, or is out of reach
-
-T = TypeVar("T")
 
 
 class FetchError(RecognizerError):
@@ -76,7 +71,9 @@ def fetch_weights(model: str, say: Callable[[str], None]) -> Path:
     if constants.HF_HUB_OFFLINE:
         raise FetchError(f"Whisper {model} is not on disk, and HF_HUB_OFFLINE is set")
     try:
-        info = _answer_of(lambda: HfApi().model_info(repository, files_metadata=True))
+        info = answer_of(
+            lambda: HfApi().model_info(repository, files_metadata=True), REPLY_TIMEOUT_S
+        )
         sizes = [
             file.size or 0
             for file in info.siblings or ()
@@ -89,7 +86,7 @@ def fetch_weights(model: str, say: Callable[[str], None]) -> Path:
             f"the hub has no public model {repository}; check the name, or name a folder"
         ) from error
     except Exception as error:  # of the disk, or of whichever HTTP library huggingface_hub uses
-        raise FetchError(f"Whisper {model} cannot be fetched: {_reason(error)}") from error
+        raise FetchError(f"Whisper {model} cannot be fetched: {reason(error)}") from error
     _check_files(model, folder)
     return folder
 
@@ -118,28 +115,3 @@ def _check_files(model: str, folder: Path) -> None:
 
 def _missing_file(folder: Path) -> str | None:
     return next((name for name in NEEDED_FILES if not any(folder.glob(name))), None)
-
-
-def _answer_of(ask: Callable[[], T]) -> T:
-    """Ask the hub, for REPLY_TIMEOUT_S at most; then TimeoutError.
-
-    In a thread: looking up a name has no timeout of its own, and may take half a minute.
-    """
-    answer: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(ask())
-        except BaseException as error:  # raised again below
-            answer.set_exception(error)
-
-    Thread(target=work, daemon=True).start()
-    return answer.result(REPLY_TIMEOUT_S)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, HfHubHTTPError):
-        return f"the hub answered {error.response.status_code}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[:1].lower() + error.strerror[1:]  # a full disk, say
-    return "no connection"

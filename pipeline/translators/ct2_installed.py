@@ -28,7 +28,11 @@ def ct2_folders() -> dict[str, Path]:
     if not folder.is_dir():
         return {}
     found = sorted(path for path in folder.iterdir() if path.is_dir())
-    return {path.name: path for path in found if is_ctranslate2_model(path)}
+    return {
+        path.name: path
+        for path in found
+        if path.name[0] != "." and is_ctranslate2_model(path)  # hidden: it is being fetched
+    }
 
 
 def installed_models() -> list[Installed]:

@@ -48,7 +48,9 @@ def test_a_translator_is_a_name_or_the_address_of_an_llm_server(
 
 def test_a_translator_that_never_was_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_status("--translator", "babelfish") == 2
-    error = "'babelfish' is none of auto, own, ct2, echo, nor an address like http://localhost:8000/v1"
+    error = (
+        "'babelfish' is none of auto, own, ct2, echo, nor an address like http://localhost:8000/v1"
+    )
     assert error in " ".join(capsys.readouterr().err.split())
 
 
