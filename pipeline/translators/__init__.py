@@ -1,6 +1,6 @@
 """Translator backends, one per file: the contract and the choice. `own.py`, which needs torch, is
-imported only when it is chosen; `queue.py` stands in front of all of them, and `pivot.py` between
-them, where a direction goes through English."""
+imported only when it is chosen; `keeping.py` and `queue.py` stand in front of all of them, and
+`pivot.py` between them, where a direction goes through English."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..config import TranslatorConfig
 from ..events import TranslationRequest
+from .keeping import keeping
 
 TRANSLATORS = ("auto", "own", "ct2", "echo")
 
@@ -47,6 +48,7 @@ class Translator(Protocol):
         ...
 
 
+@keeping
 def open_translator(
     config: TranslatorConfig,
     directions: Collection[tuple[str | None, str]] = (),

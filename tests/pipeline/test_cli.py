@@ -94,7 +94,7 @@ def test_translate_writes_as_many_lines(
 ) -> None:
     monkeypatch.setattr("sys.stdin", piped(b"One.\n\nTwo.\n"))
     assert main(["translate", "--to", "es", "--translator", "echo"]) == 0
-    assert capsys.readouterr().out == "[es] One.\n[es] \n[es] Two.\n"
+    assert capsys.readouterr().out == "[es] One.\n\n[es] Two.\n"
 
 
 def test_translate_keeps_to_a_glossary(

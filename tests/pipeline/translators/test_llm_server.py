@@ -16,6 +16,7 @@ from surtitle.pipeline.errors import TranslatorAway, TranslatorError
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.translators import availability, llm_server, open_translator
 from surtitle.pipeline.translators.chat import Patience
+from surtitle.pipeline.translators.keeping import KeepingTranslator
 from surtitle.pipeline.translators.llm_server import LlmServerTranslator
 from surtitle.pipeline.translators.queue import TranslationQueue
 
@@ -507,7 +508,8 @@ def test_the_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_address_opens_it() -> None:
     config = TranslatorConfig("http://127.0.0.1:9/v1", llm_model="m", llm_requests=3)
     translator = open_translator(config)
-    assert isinstance(translator, LlmServerTranslator) and translator.at_once == 3
+    assert isinstance(translator, KeepingTranslator) and translator.at_once == 3
+    assert isinstance(translator.backend, LlmServerTranslator)
     asyncio.run(translator.aclose())
 
 

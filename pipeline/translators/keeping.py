@@ -1,0 +1,419 @@
+"""What must not change does not, whatever translates: this stands in front of every backend.
+
+1. What passes through (text/passthrough.py) is taken off the edges of a text, and put back around
+   its translation; a text in capitals is translated as one would write it normally.
+2. A translation is good when it has the marks and addresses of its text, and amounts of the same
+   value (text/amounts.py). Nearly all are, and that is all there is to it.
+3. Else a draft is withheld, as the next one comes soon. What is final is asked for again: sentence
+   by sentence; around its marks; with small whole numbers in the place of amounts and addresses,
+   which any translator has seen more often, as those in model/lexicons do for one model; and what
+   stands around each of them by itself, which reads worse, and cannot be wrong.
+
+What is pinned is what people have seen: it is kept in each of these, or nothing is changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec
+
+from ..errors import DraftWithheld
+from ..events import TranslationRequest
+from ..text.amounts import agreeing, find_amounts, localized, said_place
+from ..text.languages import language_rules
+from ..text.number_words import said_in_words
+from ..text.passthrough import (
+    addresses,
+    as_written,
+    edges,
+    has_kept,
+    in_capitals,
+    is_in_capitals,
+    marks,
+    without_kept,
+)
+from ..text.pieces import joined, pieces
+
+if TYPE_CHECKING:
+    from . import Translator
+
+P = ParamSpec("P")
+MIN_WRONG = 3  # amounts changed, before it is a habit
+
+# What stands in the place of amounts; what a text has already is not taken.
+_YEARS = (1990, 2000, 2010, 1980, 1970, 2005, 1995, 1985)
+_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
+_PART = re.compile(r"([\W_]*)(.*?)([\W_]*)", re.DOTALL)
+_STAND_INS = (20, 30, 40, 50, 60, 70, 80, 90, 12, 15, 14, 16, 18, 13, 17, 19)
+_END_MARKS = ".。!?！？…"
+
+# What is still to be translated, what came of it, and the answer to the whole.
+Course = Generator[TranslationRequest, str, str]
+
+
+class KeepingTranslator:
+    """A backend behind these rules. Its errors are its own."""
+
+    def __init__(self, backend: Translator) -> None:
+        """The backend is this one's from now on: `aclose` closes it."""
+        self._backend = backend
+        self._habits = Habits()
+        self.name = backend.name
+
+    @property
+    def backend(self) -> Translator:
+        return self._backend
+
+    @property
+    def at_once(self) -> int:
+        return self._backend.at_once
+
+    def check(self, source: str, target: str) -> None:
+        self._backend.check(source, target)
+
+    async def translate(self, request: TranslationRequest) -> str:
+        """Raises DraftWithheld, beside what the backend raises."""
+        course = kept(request, self._habits)
+        try:
+            asked = next(course)
+            while True:
+                asked = course.send(await self._backend.translate(asked))
+        except StopIteration as end:
+            return end.value
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
+
+
+class Habits:
+    """What a backend does to amounts that are more than a whole number, for each direction. Where
+    it garbles most of them, they are hidden at once: that saves a call, and the drafts."""
+
+    def __init__(self) -> None:
+        self._right: Counter[tuple[str, str]] = Counter()
+        self._wrong: Counter[tuple[str, str]] = Counter()
+
+    def note(self, request: TranslationRequest, *, is_right: bool) -> None:
+        (self._right if is_right else self._wrong)[request.source, request.target] += 1
+
+    def garbles(self, request: TranslationRequest) -> bool:
+        direction = request.source, request.target
+        wrong = self._wrong[direction]
+        return wrong >= MIN_WRONG and wrong > self._right[direction]
+
+
+def keeping(open_backend: Callable[P, Translator]) -> Callable[P, KeepingTranslator]:
+    """What opens a backend, so that it opens one behind these rules."""
+
+    @wraps(open_backend)
+    def open_translator(*args: P.args, **kwargs: P.kwargs) -> KeepingTranslator:
+        return KeepingTranslator(open_backend(*args, **kwargs))
+
+    return open_translator
+
+
+def kept(request: TranslationRequest, habits: Habits) -> Course:
+    """Ask for translations until there is one in which nothing has changed (pure)."""
+    parts = edges(request.text)
+    if not parts.core and parts.before.startswith(request.pinned):
+        return parts.before
+    inner = _without_edges(request, parts.before, parts.core)
+    if inner is None:
+        return (yield request)
+    answer = yield from _cased(inner, habits)
+    answer = parts.before + answer + parts.behind
+    return answer if answer.startswith(request.pinned) else (yield request)
+
+
+def _without_edges(
+    request: TranslationRequest, before: str, core: str
+) -> TranslationRequest | None:
+    """The request for what stands between the edges; None where what people have seen does not
+    begin with the first of these."""
+    start = before.rstrip()
+    if not core or (request.pinned and not request.pinned.startswith(start)):
+        return None
+    pinned = request.pinned[len(start) :].lstrip() if start else request.pinned
+    draft = request.draft.removeprefix(start).lstrip() if start else request.draft
+    # What stands in the edges is said there.
+    required = tuple(each for each in request.required if each not in before)
+    return replace(request, text=core, pinned=pinned, draft=draft, required=required)
+
+
+def _cased(request: TranslationRequest, habits: Habits) -> Course:
+    """Capitals are no matter of translation."""
+    if not is_in_capitals(request.text) or (request.pinned and not is_in_capitals(request.pinned)):
+        return (yield from _checked(request, habits))
+    source, target = request.source, request.target
+    normal = replace(
+        request,
+        text=as_written(request.text, source),
+        pinned=as_written(request.pinned, target),
+        draft=as_written(request.draft, target),
+    )
+    return in_capitals((yield from _checked(normal, habits)), target)
+
+
+def _checked(request: TranslationRequest, habits: Habits) -> Course:
+    disguise = _disguise(request)
+    is_hidden = disguise is not None and disguise.is_needed and habits.garbles(request)
+    if is_hidden and disguise is not None:
+        restored = disguise.restored((yield disguise.hidden(request)), request)
+        if restored is not None:
+            return restored
+        if request.is_draft:
+            raise DraftWithheld("an amount has not come back")
+    answer = yield request
+    good = _good(request, answer)
+    if disguise is not None and disguise.is_needed and not is_hidden:
+        habits.note(request, is_right=good is not None)
+    if good is not None:
+        return good
+    if request.is_draft:
+        raise DraftWithheld(f"a translation has changed what must not change: {answer!r}")
+    untried = None if is_hidden else disguise
+    found = yield from _again(replace(request, draft=""), answer, untried, habits)
+    return answer if found is None else found
+
+
+def _again(
+    request: TranslationRequest, answer: str, disguise: _Disguise | None, habits: Habits
+) -> Generator[TranslationRequest, str, str | None]:
+    """What else there is to try; None where what people have seen forbids all of it."""
+    if len(sentences := _sentences(request)) > 1:
+        answers: list[str] = []
+        for sentence in sentences:
+            answers.append((yield from kept(replace(request, text=sentence), habits)))
+        return joined(answers, request.target)
+    spans = [(start, end, request.text[start:end]) for start, end in marks(request.text)]
+    if not has_kept("".join(text for _, _, text in spans), answer):
+        return (yield from _around(request, spans, lambda part: kept(part, habits)))
+    if disguise is not None:
+        restored = disguise.restored((yield disguise.hidden(request)), request)
+        if restored is not None:
+            return restored
+    return (yield from _in_parts(request))
+
+
+def _in_parts(request: TranslationRequest) -> Generator[TranslationRequest, str, str | None]:
+    """Two halves with as many amounts each, if people have not seen anything yet; of one amount,
+    what stands around it."""
+    items = _items(request)
+    if len(items) < 2 or request.pinned:
+        return (yield from _around(request, items, _fragment))
+    cut = items[len(items) // 2 - 1][1]
+    answers: list[str] = []
+    for text in (request.text[:cut], request.text[cut:]):
+        required = () if answers else request.required
+        half = replace(request, text=text.strip(), required=required, key=None)
+        answers.append((yield from _half(half)))
+    is_parted = request.text[cut : cut + 1].isspace()
+    return joined(answers, request.target) if is_parted else "".join(answers)
+
+
+def _half(part: TranslationRequest) -> Course:
+    """Of a sentence, with nothing pinned."""
+    answer = None
+    disguise = _disguise(part)
+    if disguise is not None and any(char.isalpha() for char in without_kept(part.text)):
+        hidden = disguise.hidden(part)
+        answer = disguise.restored(_trimmed((yield hidden), hidden), part)
+    elif disguise is None:
+        return (yield from _fragment(part))
+    if answer is None:
+        answer = yield from _in_parts(part)
+    assert answer is not None, "nothing is pinned"
+    return answer
+
+
+def _good(request: TranslationRequest, answer: str) -> str | None:
+    if not has_kept(request.text, answer):
+        return None
+    fixed = len(request.pinned)
+    return agreeing(request.text, request.source, answer, request.target, fixed)
+
+
+def _sentences(request: TranslationRequest) -> list[str]:
+    """Nobody knows which of them what is pinned or required belongs to."""
+    if request.pinned or request.required:
+        return [request.text]
+    return [text.strip() for text in pieces(request.text, request.source) if text.strip()]
+
+
+def _items(request: TranslationRequest) -> list[tuple[int, int, str]]:
+    """Where the amounts and addresses of a text begin and end, and what they are in its
+    translation."""
+    source, target = request.source, request.target
+    amounts = find_amounts(request.text, source)
+    return sorted(
+        [
+            *((start, end, request.text[start:end]) for start, end in addresses(request.text)),
+            *((each.start, each.end, localized(each, source, target)) for each in amounts),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A number in the place of what is to be kept."""
+
+    number: int
+    start: int
+    end: int
+    there: str  # as it stands in the text, or "20th" for "2nd"
+    back: str  # as it stands in the translation
+
+
+@dataclass(frozen=True, slots=True)
+class _Disguise:
+    """A text with other numbers."""
+
+    items: Sequence[_Item]
+    is_needed: bool  # an amount is more than a whole number
+
+    def hidden(self, request: TranslationRequest) -> TranslationRequest:
+        """The request with both sides alike: people have seen the real ones."""
+        text, at = "", 0
+        for item in self.items:
+            text += request.text[at : item.start] + item.there
+            at = item.end
+        return replace(
+            request,
+            text=text + request.text[at:],
+            pinned=self._hide(request.pinned, request.target),
+            draft=self._hide(request.draft, request.target),
+            required=tuple(self._hide(each, request.target) for each in request.required),
+        )
+
+    def restored(self, answer: str, request: TranslationRequest) -> str | None:
+        """The translation with the real ones; None where a stand-in is not there exactly once, or
+        other numbers are."""
+        pinned = self._hide(request.pinned, request.target)
+        if not answer.startswith(pinned) or not has_kept(_without_addresses(request.text), answer):
+            return None
+        rest = answer[len(pinned) :]
+        seen = find_amounts(pinned, request.target)
+        gone = [
+            item
+            for item in self.items
+            if said_place(seen, item.number, pinned, request.target) is None
+        ]
+        found = find_amounts(rest, request.target)
+        places: list[tuple[slice, str]] = []
+        for item in gone:
+            place = said_place(found, item.number, rest, request.target)
+            if place is None:
+                return None
+            is_english = rest[place.stop :].startswith("th")  # the ordinal that was asked for
+            places.append((slice(place.start, place.stop + 2 * is_english), item.back))
+        numbers = {str(item.number) for item in gone}
+        if any(each.number not in numbers or each.unit for each in found):
+            return None
+        for place, back in sorted(places, key=lambda each: -each[0].start):
+            rest = rest[: place.start] + back + rest[place.stop :]
+        return request.pinned + rest
+
+    def _hide(self, text: str, language: str) -> str:
+        """Put the stand-ins into what is translated already."""
+        for item in self.items:
+            back = rf"(?<![\w.,:]){re.escape(item.back)}(?![.,:]?\w)"
+            place = re.search(back, text)
+            if place is None and item.back.isdecimal():
+                place = said_in_words(int(item.back), text, language)
+            if place is not None:
+                text = text[: place.start()] + str(item.number) + text[place.end() :]
+        return text
+
+
+def _without_addresses(text: str) -> str:
+    for start, end in reversed(addresses(text)):
+        text = text[:start] + text[end:]
+    return text
+
+
+def _disguise(request: TranslationRequest) -> _Disguise | None:
+    """None where there is nothing to hide, or too much."""
+    spans = _items(request)
+    amounts = find_amounts(request.text, request.source)
+    taken = {each.number for each in amounts}
+    by_start = {each.start: each for each in amounts}
+    free = [number for number in _STAND_INS if str(number) not in taken]
+    years = [number for number in _YEARS if str(number) not in taken]
+    if not spans or len(spans) > min(len(free), len(years)):
+        return None
+    items: list[_Item] = []
+    for start, end, back in spans:
+        amount = by_start.get(start)
+        is_year = amount is not None and _YEAR.fullmatch(amount.text) is not None
+        number = (years if is_year else free).pop(0)
+        there = str(number)
+        if amount is not None and amount.is_ordinal:
+            there, back = f"{number}th", amount.number
+        items.append(_Item(number, start, end, there, back))
+    is_needed = any(not request.text[item.start : item.end].isdecimal() for item in items)
+    return _Disguise(items, is_needed)
+
+
+def _around(
+    request: TranslationRequest,
+    spans: Sequence[tuple[int, int, str]],
+    translate: Callable[[TranslationRequest], Course],
+) -> Generator[TranslationRequest, str, str | None]:
+    """Translate what stands between, and join it with what is kept. What people have seen of it
+    stands for all up to the last kept piece in it; None where it has these in another order."""
+    seen, at, done = request.pinned, 0, ""
+    rest = list(spans)
+    while rest and (place := seen.find(rest[0][2])) >= 0:
+        length = place + len(rest[0][2])
+        done, seen, at = done + seen[:length], seen[length:], rest.pop(0)[1]
+    if any(back in seen for _, _, back in rest):
+        return None
+    required = request.required
+    for start, end, back in [*rest, (len(request.text), len(request.text), "")]:
+        part = request.text[at:start]
+        core = part.strip()
+        space = part[: len(part) - len(part.lstrip())]
+        answer = core
+        if any(char.isalpha() for char in without_kept(core)):
+            wanted = replace(request, text=core, pinned=seen.strip(), required=required, key=None)
+            answer, required = (yield from translate(wanted)), ()
+        elif seen.strip():
+            return None
+        behind = part[len(part.rstrip()) :] if core else ""
+        done += space + answer + behind + back
+        at, seen = end, ""
+    return done if done.startswith(request.pinned) else None
+
+
+def _fragment(request: TranslationRequest) -> Course:
+    """A part of a sentence without amounts."""
+    before, core, behind = _with_own_marks(request.text)
+    pinned = request.pinned.removeprefix(before.strip()).lstrip()
+    part = replace(request, text=core, pinned=pinned)
+    answer = _trimmed((yield part), part)
+    if not answer or (find_amounts(answer, request.target) and not pinned):
+        answer = core  # a number out of nothing
+    return before + answer + behind
+
+
+def _with_own_marks(text: str) -> tuple[str, str, str]:
+    """What is to be translated of a part of a sentence, between the marks at its edges."""
+    found = _PART.fullmatch(text)
+    assert found is not None, "any text has these parts"
+    return found[1], found[2], found[3]
+
+
+def _trimmed(answer: str, part: TranslationRequest) -> str:
+    """The translation of a part of a sentence, which a translator takes for a whole one."""
+    answer = answer.strip()
+    if part.pinned:
+        return answer
+    if part.text[-1:] not in _END_MARKS:
+        answer = answer.rstrip(_END_MARKS).lstrip("¡¿")
+    if part.text[:1].islower() and not language_rules(part.target).capitalizes_nouns:
+        answer = answer[:1].lower() + answer[1:]
+    return answer
