@@ -14,7 +14,7 @@ from ..text.clauses import ends_sentence
 from ..text.languages import language_rules
 from . import Superseded, WorkerLost
 from .detection import EMPTY, Detection, Open, Over
-from .spoken_language import GUESS_SAMPLES, LanguageGuesser, SpokenLanguage
+from .spoken_language import LanguageGuesser, SpokenLanguage
 from .stabilizer import Agreement, Stabilizer
 from .vad import Vad
 
@@ -139,9 +139,8 @@ class RedecodingListener:
                 detecting.exception()  # it has been raised, or nobody asks any more
 
     def _wants_draft(self, is_open: Open) -> bool:
-        if not self._spoken.is_known(is_open.since):
-            if is_open.until - is_open.since < GUESS_SAMPLES:
-                return False
+        if is_open.until - is_open.since < self._spoken.needed_samples(is_open.since):
+            return False
         known = max(is_open.since, self._window_sample, self._decoded_sample)
         return not self._lost and is_open.until - known >= DRAFT_STEP_MS * SAMPLES_PER_MS
 

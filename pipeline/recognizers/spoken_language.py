@@ -10,9 +10,11 @@ from ..config import AUTO
 from ..events import Utterance
 from . import LanguageGuess
 
-GUESS_SAMPLES = 2 * SAMPLE_RATE_HZ  # of speech before the first guess, unless it is over sooner
-MOST_SAMPLES = 8 * SAMPLE_RATE_HZ  # from which it is guessed
-SURE = 0.5  # a guess less likely than this does not change the language
+# So much of an open utterance is heard before it is guessed; the next time where that was doubtful.
+GUESSED_AT_SAMPLES = tuple(seconds * SAMPLE_RATE_HZ for seconds in (2, 4, 8))
+MOST_SAMPLES = GUESSED_AT_SAMPLES[-1]
+SURE = 0.7  # from this probability on, a guess changes the language at once,
+LIKELY = 0.5  # and from this on, if it is the last guess; or it confirms what was spoken before
 
 
 class LanguageGuesser(Protocol):
@@ -29,17 +31,20 @@ class LanguageGuesser(Protocol):
 
 
 class SpokenLanguage:
-    """Of one source. Where it is AUTO, each utterance is guessed once, from its first seconds.
+    """Of one source. Where it is AUTO, each utterance is guessed from its first seconds: once if
+    that leaves no doubt, at most as often as GUESSED_AT_SAMPLES says.
 
-    A guess that is not SURE leaves the language as it was. Utterances are known by the sample at
-    which they begin.
+    A last guess that is not LIKELY leaves the language as it was. Utterances are known by the
+    sample at which they begin.
     """
 
     def __init__(self, named: str, guesser: LanguageGuesser, owner: Hashable) -> None:
         self._is_named = named != AUTO
         self._guesser = guesser
         self._owner = owner
-        self._utterance: int | None = None
+        self._utterance: int | None = None  # of which the language is known
+        self._guessed: int | None = None
+        self._guesses = 0  # of that one
         self._language = named
 
     @property
@@ -55,6 +60,12 @@ class SpokenLanguage:
     def is_known(self, utterance: int) -> bool:
         return self._is_named or self._utterance == utterance
 
+    def needed_samples(self, utterance: int) -> int:
+        """How much of an open utterance must be there before it is worth a try."""
+        if self.is_known(utterance):
+            return 0
+        return GUESSED_AT_SAMPLES[self._guesses if utterance == self._guessed else 0]
+
     async def find(
         self,
         utterance: int,
@@ -64,7 +75,7 @@ class SpokenLanguage:
         tries: int,
     ) -> bool:
         """Find out the language of an utterance, of which `make_sound`, called in a thread, returns
-        what there is; return whether there was any.
+        what there is; return whether it is known now. Where it `is_draft`, there will be more.
 
         Raises as RecognizerPool.guess_language does.
         """
@@ -75,8 +86,14 @@ class SpokenLanguage:
         )
         if guess is None:
             return False
+        self._guesses = 1 + (self._guesses if utterance == self._guessed else 0)
+        self._guessed = utterance
+        is_last = not is_draft or self._guesses == len(GUESSED_AT_SAMPLES)
+        enough = LIKELY if is_last or guess.language == self._language else SURE
+        if guess.probability < enough and not is_last:
+            return False
         self._utterance = utterance
-        if guess.probability >= SURE or self._language == AUTO:
+        if guess.probability >= enough or self._language == AUTO:
             self._language = guess.language
         return True
 

@@ -10,7 +10,13 @@ from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
 from surtitle.pipeline.config import AUTO
 from surtitle.pipeline.events import Utterance
 from surtitle.pipeline.recognizers import LanguageGuess, WorkerLost
-from surtitle.pipeline.recognizers.spoken_language import MOST_SAMPLES, SURE, SpokenLanguage
+from surtitle.pipeline.recognizers.spoken_language import (
+    GUESSED_AT_SAMPLES,
+    LIKELY,
+    MOST_SAMPLES,
+    SURE,
+    SpokenLanguage,
+)
 
 
 class Guesser:
@@ -38,9 +44,11 @@ class Guesser:
         return self._guesses.pop(0)
 
 
-def find(spoken: SpokenLanguage, utterance: int, seconds: float = 3) -> bool:
+def find(
+    spoken: SpokenLanguage, utterance: int, seconds: float = 3, *, is_draft: bool = False
+) -> bool:
     sound = Utterance(utterance, np.zeros(int(seconds * SAMPLE_RATE_HZ), np.float32))
-    return asyncio.run(spoken.find(utterance, lambda: sound, is_draft=False, tries=1))
+    return asyncio.run(spoken.find(utterance, lambda: sound, is_draft=is_draft, tries=1))
 
 
 def test_a_language_that_was_named_is_not_guessed() -> None:
@@ -62,12 +70,30 @@ def test_each_utterance_is_guessed_once_from_its_beginning() -> None:
 
 
 def test_a_doubtful_guess_changes_nothing_but_is_better_than_none() -> None:
-    spoken = SpokenLanguage(AUTO, Guesser(("cy", 0.2), ("en", SURE), ("nn", 0.4)), "me")
+    spoken = SpokenLanguage(AUTO, Guesser(("cy", 0.2), ("en", LIKELY), ("nn", 0.4)), "me")
     found: list[str | None] = []
     for utterance in (0, 1, 2):
         find(spoken, utterance)
         found.append(spoken.found)
     assert found == ["cy", "en", "en"]
+
+
+def test_of_a_doubtful_utterance_more_is_heard_before_it_is_guessed_again() -> None:
+    guesser = Guesser(("en", 0.9), ("th", 0.6), ("de", 0.6), ("de", LIKELY))
+    spoken = SpokenLanguage(AUTO, guesser, "me")
+    assert spoken.needed_samples(0) == GUESSED_AT_SAMPLES[0]
+    assert find(spoken, 0, 2, is_draft=True) and spoken.needed_samples(0) == 0
+    for seconds, needed in zip((2, 4), GUESSED_AT_SAMPLES[1:], strict=True):
+        assert not find(spoken, 9, seconds, is_draft=True)
+        assert (spoken.language, spoken.needed_samples(9)) == ("en", needed)
+    assert find(spoken, 9, 8, is_draft=True)
+    assert (spoken.language, len(guesser.heard)) == ("de", 4)
+    assert spoken.needed_samples(10) == GUESSED_AT_SAMPLES[0]
+
+
+def test_less_is_needed_to_stay_with_a_language_than_to_change_it() -> None:
+    spoken = SpokenLanguage(AUTO, Guesser(("en", SURE), ("en", LIKELY), ("es", 0.69)), "me")
+    assert [find(spoken, n, is_draft=True) for n in range(3)] == [True, True, False]
 
 
 def test_an_utterance_of_which_nothing_is_there_stays_to_be_guessed() -> None:

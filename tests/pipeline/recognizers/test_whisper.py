@@ -259,3 +259,34 @@ def test_a_model_with_the_real_tokenizer():
     recognizer = WhisperRecognizer(STUB, model_name="stub", device="cpu")
     assert len(recognizer.languages) == 99
     recognizer.recognize(utterance(1), "es")
+
+
+def test_the_language_of_a_few_seconds_is_guessed_from_half_a_window(
+    whisper_base: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch
+):
+    frames: list[int] = []
+    encode = whisper_base._model.encode
+
+    def count(features: np.ndarray):
+        frames.append(features.shape[-1])
+        return encode(features)
+
+    monkeypatch.setattr(whisper_base._model, "encode", count)
+    audio = np.concatenate([chunk.samples for chunk in read_audio(HARBOR)])
+    for seconds in (3, 20):
+        sound = Utterance(0, audio[: seconds * SAMPLE_RATE_HZ])
+        language, probability = whisper_base.guess_language(sound)
+        assert language == "en" and probability > 0.8
+    assert frames == [1500, 3000]
+
+
+def test_a_language_without_a_code_of_two_letters_is_not_guessed(
+    multilingual: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch
+):
+    class Model:
+        def detect_language(self, encoded: object) -> list[list[tuple[str, float]]]:
+            return [[("<|haw|>", 0.6), ("<|mi|>", 0.3), ("<|en|>", 0.1)]]
+
+    monkeypatch.setattr(multilingual._model, "encode", lambda features: features)
+    monkeypatch.setattr(multilingual._model, "model", Model())
+    assert multilingual.guess_language(utterance(2)) == ("mi", 0.3)
