@@ -16,6 +16,7 @@ import httpx2
 from ..config import is_loopback
 from ..errors import TranslatorAway, TranslatorError
 
+CONNECT_S = 5.0
 MOST_BYTES = 4 << 20  # of one answer on the wire, thoughts and all
 MOST_LINE_BYTES = 1 << 20
 MOST_TOKENS = 2048  # of an answer with its thoughts; a server may refuse more than its context
@@ -41,11 +42,10 @@ _COMES_BACK = (408, 425, 429)  # with all from 500 on
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for a connection, for the next piece of an answer, and for all of it."""
+    """How long to wait for the next piece of an answer, and for all of it."""
 
-    connect_s: float = 5.0
-    silence_s: float = 30.0
-    total_s: float = 90.0
+    silence_s: float
+    total_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +80,17 @@ class ChatServer:
         model: str | None,
         key: str | None,
         connections: int,
-        patience: Patience,
     ) -> None:
         """`model` None: the one that the server has."""
         self.address = address.rstrip("/")
         self._model, self._found_model = model, model
-        self._key, self._patience = key, patience
+        self._key = key
         self._extras = 0  # of _EXTRAS: those that the server took last
         headers = {"accept-encoding": "identity"}  # a small answer cannot become a huge one
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
         self._http = httpx2.AsyncClient(
             headers=headers,
-            timeout=httpx2.Timeout(patience.silence_s, connect=patience.connect_s, pool=None),
             limits=httpx2.Limits(max_connections=connections),
             # A proxy of the environment knows nothing of this computer.
             trust_env=not is_loopback(urlsplit(address).hostname or ""),
@@ -101,7 +99,8 @@ class ChatServer:
     async def complete(
         self,
         messages: Sequence[dict[str, str]],
-        is_enough: Callable[[str], bool] = lambda text: False,
+        patience: Patience,
+        is_enough: Callable[[str], bool],
         **options: Any,
     ) -> Answer:
         """The next answer in a conversation; `options` go with it.
@@ -113,7 +112,7 @@ class ChatServer:
         for number in range(self._extras, len(_EXTRAS)):
             body = {"messages": messages, "stream": True, **_EXTRAS[number], **options}
             try:
-                answer = await self._post(body, is_enough)
+                answer = await self._post(body, patience, is_enough)
             except Refused as error:
                 refusal = refusal or error  # the first tells most
                 continue
@@ -125,12 +124,15 @@ class ChatServer:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _post(self, body: dict[str, Any], is_enough: Callable[[str], bool]) -> Answer:
+    async def _post(
+        self, body: dict[str, Any], patience: Patience, is_enough: Callable[[str], bool]
+    ) -> Answer:
+        times = httpx2.Timeout(patience.silence_s, connect=CONNECT_S, pool=None)
         try:
-            async with asyncio.timeout(self._patience.total_s):
-                body["model"] = await self._its_model()
+            async with asyncio.timeout(patience.total_s):
+                body["model"] = await self._its_model(times)
                 url = f"{self.address}/chat/completions"
-                async with self._http.stream("POST", url, json=body) as response:
+                async with self._http.stream("POST", url, json=body, timeout=times) as response:
                     await self._check(response)
                     async with aclosing(_contents(response)) as contents:
                         answer = await _read(contents, is_enough)
@@ -138,14 +140,15 @@ class ChatServer:
                             await _to_its_end(contents)
                         return answer
         except TimeoutError as error:
-            message = f"has not come to an end in {self._patience.total_s:g} s"
+            message = f"has not come to an end in {patience.total_s:g} s"
             raise ServerAway(message, is_passing=True) from error
         except httpx2.HTTPError as error:
             raise _away(error) from error
 
-    async def _its_model(self) -> str:
+    async def _its_model(self, times: httpx2.Timeout) -> str:
         if self._found_model is None:
-            async with self._http.stream("GET", f"{self.address}/models") as response:
+            url = f"{self.address}/models"
+            async with self._http.stream("GET", url, timeout=times) as response:
                 await self._check(response)
                 listed = _json(await _body(response)).get("data")
             names = [str(_dict(each).get("id")) for each in _list(listed)]

@@ -31,8 +31,10 @@ from .llm_prompt import (
 
 MOST_CHARS = 1200  # of a text that is asked for at once; of a longer one, some sentences each
 FIRST_WAIT_S = 0.5  # before the second try; then twice as long
-LIVE_PATIENCE_S = 3.0  # then a live text is not tried again: newer ones are
-FILE_PATIENCE_S = 60.0  # nobody looks at a file: it waits so long for a server that is away
+LIVE = Patience(silence_s=30, total_s=90)
+FILE = Patience(silence_s=120, total_s=600)  # nobody looks at it yet: it may be slow
+LIVE_TRIES_S = 3.0  # then a live text is not tried again: newer ones are
+FILE_TRIES_S = 60.0  # how long a text of a file waits for a server that is away
 
 # What tells a server to go on with the last message: vLLM and llama.cpp want to be told, others do
 # so by themselves, and some cannot.
@@ -67,13 +69,10 @@ class LlmServerTranslator:
         *,
         at_once: int = 8,
         key: str | None = None,
-        patience: Patience | None = None,
-        file_patience_s: float = FILE_PATIENCE_S,
     ) -> None:
         self.name = f"the LLM server {address}"
         self.at_once = at_once
-        self._server = ChatServer(address, model, key, at_once, patience or Patience())
-        self._file_patience_s = file_patience_s
+        self._server = ChatServer(address, model, key, at_once)
         self._availability = Availability()
         self._last_error: ServerAway | None = None
         self._is_closed = False
@@ -163,7 +162,7 @@ class LlmServerTranslator:
             for options in _WAYS_TO_CONTINUE:
                 try:
                     answer = await self._server.complete(
-                        PROBE, lambda text: len(text) > 80, **options
+                        PROBE, LIVE, lambda text: len(text) > 80, **options
                     )
                 except Refused:
                     continue
@@ -187,18 +186,20 @@ class LlmServerTranslator:
         is_live: bool,
     ) -> Answer:
         """Raises TranslatorAway, and TranslatorError where the server is there."""
-        give_up_s = monotonic() + (LIVE_PATIENCE_S if is_live else self._file_patience_s)
+        patience = LIVE if is_live else FILE
+        give_up_s = monotonic() + LIVE_TRIES_S if is_live else None
         wait_s = FIRST_WAIT_S
         while not self._is_closed:
             permit = self._availability.permit(monotonic())
             if permit is None:
-                away_s = self._availability.until_probe_s(monotonic())
-                await self._wait(0.0 if is_live else give_up_s, away_s)
+                give_up_s = 0.0 if is_live else give_up_s or monotonic() + FILE_TRIES_S
+                await self._wait(give_up_s, self._availability.until_probe_s(monotonic()))
                 continue
             try:
-                answer = await self._server.complete(asked, is_enough, **options)
+                answer = await self._server.complete(asked, patience, is_enough, **options)
             except ServerAway as error:
                 self._failed(permit, error)
+                give_up_s = give_up_s or monotonic() + FILE_TRIES_S
                 if not self._availability.is_away:
                     await self._wait(give_up_s, max(wait_s * random.uniform(0.5, 1), error.after_s))
                     wait_s *= 2
@@ -228,7 +229,7 @@ class LlmServerTranslator:
         self._last_error = error
         if self._availability.failed(permit, monotonic()):
             log.warning(
-                "%s %s; live captions go on without its translations until it is back",
+                "%s %s; it is tried again, and live captions go on untranslated meanwhile",
                 self.name,
                 error,
             )

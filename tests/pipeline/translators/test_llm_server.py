@@ -43,35 +43,29 @@ FILE = TranslationRequest(TEXT, "en", "es")
 LIVE = replace(FILE, key=("session", 1))
 PINNED = replace(LIVE, pinned="El puerto")
 SECRET = "sk-4242424242"
-PATIENT = Patience(connect_s=5, silence_s=10, total_s=20)
-SHORT = Patience(connect_s=5, silence_s=0.2, total_s=0.5)
+PATIENT = Patience(silence_s=10, total_s=20)
+SHORT = Patience(silence_s=0.2, total_s=0.5)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits are as many, and short."""
     monkeypatch.setattr(llm_server, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(llm_server, "FILE_TRIES_S", 5.0)
+    monkeypatch.setattr(llm_server, "LIVE", PATIENT)
+    monkeypatch.setattr(llm_server, "FILE", PATIENT)
     monkeypatch.setattr(availability.Availability, "FIRST_WAIT_S", 0.05)
 
 
 def run(
     server: FakeLlmServer,
     scenario: Callable[[LlmServerTranslator], Awaitable[T]],
-    patience: Patience = PATIENT,
     *,
     model: str | None = None,
-    file_patience_s: float = 5.0,
 ) -> T:
     async def serve() -> T:
         async with server.serving():
-            translator = LlmServerTranslator(
-                server.address,
-                model,
-                at_once=4,
-                key=SECRET,
-                patience=patience,
-                file_patience_s=file_patience_s,
-            )
+            translator = LlmServerTranslator(server.address, model, at_once=4, key=SECRET)
             try:
                 return await asyncio.wait_for(scenario(translator), 30)
             finally:
@@ -273,13 +267,14 @@ def _name(value: object) -> str:
 
 
 @pytest.mark.parametrize("bad", PASSING, ids=_name)
-def test_a_bad_moment_is_tried_again(bad: Behavior) -> None:
+def test_a_bad_moment_is_tried_again(bad: Behavior, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llm_server, "FILE", SHORT)
     server = FakeLlmServer(streams(ANSWER), [bad, bad])
 
     async def scenario(translator: LlmServerTranslator) -> str:
         return await translator.translate(FILE)
 
-    assert run(server, scenario, SHORT) == ANSWER
+    assert run(server, scenario) == ANSWER
 
 
 @pytest.mark.parametrize(
@@ -313,7 +308,8 @@ def test_what_no_waiting_mends_is_told_at_once(bad: Behavior, message: str) -> N
 
 
 def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llm_server, "LIVE_PATIENCE_S", 0.1)
+    monkeypatch.setattr(llm_server, "LIVE_TRIES_S", 0.1)
+    monkeypatch.setattr(llm_server, "LIVE", replace(SHORT, silence_s=5))
     server = FakeLlmServer(streams(ANSWER), [drips])
 
     async def scenario(translator: LlmServerTranslator) -> str:
@@ -321,7 +317,7 @@ def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPat
             await translator.translate(LIVE)
         return await translator.translate(LIVE)
 
-    assert run(server, scenario, replace(SHORT, silence_s=5)) == ANSWER
+    assert run(server, scenario) == ANSWER
 
 
 def test_an_answer_without_end_is_not_read_to_it() -> None:
@@ -427,7 +423,7 @@ def test_while_a_server_is_away_live_requests_fail_at_once_and_it_comes_back_by_
     with caplog.at_level(logging.WARNING, "surtitle"):
         asyncio.run(scenario())
     away, back = caplog.messages
-    assert "cannot be reached" in away and "live captions go on without its translations" in away
+    assert "cannot be reached" in away and "live captions go on untranslated" in away
     assert back.endswith("is back")
 
 
@@ -436,6 +432,7 @@ def test_a_server_that_is_away_is_probed_by_one_request_at_a_time(
 ) -> None:
     now_s = [0.0]
     monkeypatch.setattr(llm_server, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(llm_server, "LIVE", replace(SHORT, silence_s=0.1))
     server = FakeLlmServer(hangs)
 
     async def scenario(translator: LlmServerTranslator) -> None:
@@ -457,7 +454,7 @@ def test_a_server_that_is_away_is_probed_by_one_request_at_a_time(
         now_s[0] += 0.05
         assert await asked_by_ten() == 1
 
-    run(server, scenario, replace(SHORT, silence_s=0.1))
+    run(server, scenario)
 
 
 def test_a_file_waits_for_a_server_that_comes_back() -> None:
@@ -476,14 +473,15 @@ def test_a_file_waits_for_a_server_that_comes_back() -> None:
     assert asyncio.run(scenario()) == [ANSWER] * 5
 
 
-def test_a_file_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llm_server, "FILE_TRIES_S", 0.3)
     server = FakeLlmServer(refuses("503 Service Unavailable"))
 
     async def scenario(translator: LlmServerTranslator) -> None:
         with pytest.raises(TranslatorAway, match="answers 503 Service Unavailable: not today"):
             await translator.translate(FILE)
 
-    run(server, scenario, file_patience_s=0.3)
+    run(server, scenario)
 
 
 def test_the_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
