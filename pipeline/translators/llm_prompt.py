@@ -19,8 +19,16 @@ PROBE: list[Message] = [
 ]
 REST_OF_PROBE = "five"
 
-_THOUGHT = re.compile(r"<(think(?:ing)?|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-_END_OF_THOUGHT = re.compile(r".*</(?:think(?:ing)?|reasoning)>", re.DOTALL | re.IGNORECASE)
+# Tags of most models; channels of Gemma and of gpt-oss, and what is left of Gemma's where a server
+# has taken the special tokens out.
+_THOUGHT = re.compile(
+    r"<(?:think(?:ing)?|reasoning)>|<\|channel>thought|<\|channel\|>analysis", re.IGNORECASE
+)
+_END_OF_THOUGHT = re.compile(
+    r"\A.*(?:</(?:think(?:ing)?|reasoning)>|<channel\|>|<\|channel\|>final<\|message\|>)",
+    re.DOTALL | re.IGNORECASE,
+)
+_EMPTY_THOUGHT = re.compile(r"\A\s*thought\n", re.IGNORECASE)
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\s*(?:```|\Z)", re.DOTALL)
 _INTRODUCTION = re.compile(r"[^\n]{0,120}[:：][*_\s]*\n\s*")
 _IS_CALLED = (
@@ -126,7 +134,9 @@ def without_thoughts(answer: str, request: TranslationRequest) -> str:
     that, or began with it in the prompt."""
     if _END_OF_THOUGHT.match(request.text) or _THOUGHT.search(request.text):
         return answer
-    return _END_OF_THOUGHT.sub("", _THOUGHT.sub("", answer))
+    said = _EMPTY_THOUGHT.sub("", _END_OF_THOUGHT.sub("", answer, count=1), count=1)
+    begun = _THOUGHT.search(said)
+    return said[: begun.start()] if begun else said
 
 
 def _task(request: TranslationRequest) -> str:

@@ -90,6 +90,12 @@ def test_what_was_wrong_is_said_after_the_answer(can_continue: bool) -> None:
         f"<think>The harbor...\n\nPuerto.</think>\n\n{ANSWER}",
         f"<THINKING>x</THINKING>{ANSWER}",
         f"It began in the prompt.\n</think>\n{ANSWER}",
+        f"<|channel>thought\n<channel|>{ANSWER}",
+        f"<|channel>thought\nThe harbor...\n<channel|>{ANSWER}",
+        f"thought\n{ANSWER}",  # the same, with its special tokens taken out
+        "<|channel|>analysis<|message|>The harbor.<|end|><|start|>assistant"
+        f"<|channel|>final<|message|>{ANSWER}",
+        f"<think>One.</think><think>Two.</think>{ANSWER}",
         f"Translation: {ANSWER}",
         f"**Translation:** {ANSWER}",
         f"**Spanish translation**: {ANSWER}",
@@ -114,8 +120,9 @@ def test_what_stands_around_a_translation_is_cut(answer: str) -> None:
     assert translation_in(answer, REQUEST) == ANSWER
 
 
-def test_a_model_that_has_only_thought_has_answered_nothing() -> None:
-    assert translation_in("<think>The harbor, hmm, the", REQUEST) == ""
+@pytest.mark.parametrize("begin", ["<think>", "<|channel>thought\n", "<|channel|>analysis"])
+def test_a_model_that_has_only_thought_has_answered_nothing(begin: str) -> None:
+    assert translation_in(f"{begin}The harbor, hmm, the", REQUEST) == ""
 
 
 @pytest.mark.parametrize(
