@@ -32,8 +32,8 @@ _EMPTY_THOUGHT = re.compile(r"\A\s*thought\n", re.IGNORECASE)
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\s*(?:```|\Z)", re.DOTALL)
 _INTRODUCTION = re.compile(r"[^\n]{0,120}[:：][*_\s]*\n\s*")
 _IS_CALLED = (
-    "translation|translated text|traducción|traduction|tradução|traduzione|übersetzung"
-    "|перевод|переклад|翻訳|翻译|翻譯|譯文|译文|번역|ترجمة"
+    "translation|translated text|text|texto|texte|testo"
+    "|traducción|traduction|tradução|traduzione|übersetzung|перевод|переклад|翻訳|翻译|翻譯|譯文|译文|번역|ترجمة"
 )
 _NOTE = re.compile(r"\s*[(\[](?:note|nota|literally|lit\.)\b[^)\]]*[)\]]\s*$", re.IGNORECASE)
 _QUOTES = ('"', '"'), ("“", "”"), ("„", "“"), ("„", "”"), ("«", "»"), ("»", "«"), ("「", "」")
@@ -57,11 +57,10 @@ def messages(
     for text, translation in request.context:
         if translation:
             found += [_user(f"{task}\n\n{text}" if not found else text), _assistant(translation)]
-    demands = _demands(request, begins=not can_continue)
-    parts = [*([] if found else [task]), *demands, request.text.strip()]
-    if demands:
-        parts[-1] = f"The text to translate:\n{parts[-1]}"
-    found.append(_user("\n\n".join(parts)))
+    demands, aside = _demands(request, begins=not can_continue), _aside(request)
+    text = request.text.strip() if not demands + aside else f"Text: {request.text.strip()}"
+    parts = [*demands, text, *aside]
+    found.append(_user("\n\n".join(parts if found else [task, *parts])))
     if wrong is not None:
         answer, complaint = wrong
         found += [_assistant(answer), _user(f"{complaint} Answer with the translation alone.")]
@@ -158,15 +157,21 @@ def _task(request: TranslationRequest) -> str:
 def _demands(request: TranslationRequest, *, begins: bool) -> list[str]:
     """What a text needs beside the task that all have."""
     found: list[str] = []
-    bare = [text for text, translation in request.context if not translation]
-    if bare:
-        found.append("\n".join(["What was said before, not to be translated:", *bare]))
     if request.required:
         expressions = ", ".join(f"“{expression}”" for expression in request.required)
         found.append(f"Where they belong, use exactly these expressions: {expressions}")
     if begins and request.pinned.strip():
         found.append(f"The translation must begin exactly with “{request.pinned.strip()}”.")
     return found
+
+
+def _aside(request: TranslationRequest) -> list[str]:
+    """What was said before and has no translation: behind the text, as a small model (1.5 B) that
+    got it before the text translated it as well."""
+    bare = [text for text, translation in request.context if not translation]
+    return (
+        [f"(It was said after: “{' '.join(bare)}” That is not to be translated.)"] if bare else []
+    )
 
 
 def _user(content: str) -> Message:

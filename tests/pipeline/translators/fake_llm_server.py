@@ -33,7 +33,7 @@ class Asked:
     def text(self) -> str:
         """Of the translation that is asked for."""
         turns = [each["content"] for each in self.messages if each["role"] == "user"]
-        return turns[-1].rpartition("\n")[2]
+        return turns[-1].rpartition("\n")[2].removeprefix("Text: ")
 
 
 Behavior = Callable[[Asked, asyncio.StreamWriter], Awaitable[None]]

@@ -44,13 +44,13 @@ def test_what_was_said_before_is_a_conversation_that_begins_with_the_task() -> N
     ]
 
 
-def test_what_has_no_translation_is_told_with_the_text() -> None:
+def test_what_has_no_translation_is_told_behind_the_text() -> None:
     context = (CONTEXT[0], ("Look there.", ""))
     asked = messages(replace(REQUEST, context=context), can_continue=False)
     assert [each["role"] for each in asked] == ["user", "assistant", "user"]
     assert asked[2]["content"] == (
-        "What was said before, not to be translated:\nLook there.\n\n"
-        "The text to translate:\nThe harbor opens at six."
+        "Text: The harbor opens at six.\n\n"
+        "(It was said after: “Look there.” That is not to be translated.)"
     )
 
 
@@ -100,6 +100,7 @@ def test_what_was_wrong_is_said_after_the_answer(can_continue: bool) -> None:
         f"**Translation:** {ANSWER}",
         f"**Spanish translation**: {ANSWER}",
         f"Spanish: {ANSWER}",
+        f"Texto: {ANSWER}\n\n(Se dijo después: “Mira allí”.)",
         f"Translation (Spanish): {ANSWER}",
         f"Translation into Spanish:\n{ANSWER}",
         f"Traducción: {ANSWER}",
