@@ -25,6 +25,7 @@ from ..errors import CheckpointError
 from ..installed import find_model
 from .engine import CASES
 from .models import CONFIGS, load, random_model
+from .quality import AmountCount
 from .quality import main as compare_quality
 from .report import report
 from .setup import Line, Setup
@@ -32,13 +33,14 @@ from .streams import StreamsLine, search, warm_up
 from .transformers_peer import TransformersPeer
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, count_amounts: AmountCount | None = None) -> int:
+    """`count_amounts`: as in quality.py."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["kernels"]:
         time_kernels(argv[1:])
         return 0
     if argv[:1] == ["quality"]:
-        return compare_quality(argv[1:])
+        return compare_quality(argv[1:], count_amounts)
     arguments = _parser().parse_args(argv)
     torch.manual_seed(0)
     host = Host(

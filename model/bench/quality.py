@@ -1,7 +1,7 @@
 """`surtitle bench quality`: how good translations are, beside what else could be had here.
 
 Dev sets of a data folder, one reference each; checks that names, numbers, dates and times of day
-survive; and how long one sentence takes. All on the CPU, in one run.
+survive; how long one sentence takes; and how many amounts are changed. All on the CPU, in one run.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
@@ -31,9 +32,14 @@ from .latency import measure_latency, processor, timed_sentences
 from .peers import Contestant, contestants
 from .report import report
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 MAX_WORDS = 32  # longer sentences are cut before they are translated, and are not measured here
 USUAL_LINES = {"massive": 500, "flores": 200}
 T = TypeVar("T")
+# A model's folder, a direction and the most sentences -> in how many of them amounts are changed.
+AmountCount = Callable[[Path, Direction, int | None], Iterable["DataclassInstance"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,8 @@ class _TestSet:
         return [spoken(text) for text in texts] if self.source == "spoken" else texts
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], count_amounts: AmountCount | None = None) -> int:
+    """`count_amounts` is what stands in front of all translators, and nothing here knows of."""
     arguments = _parser().parse_args(argv)
     try:
         if find_spec("sacrebleu") is None:
@@ -143,7 +150,12 @@ def main(argv: Sequence[str]) -> int:
                 arguments.lines,
             )
         )
-        report(about, found, cast("Path | None", arguments.out))
+        counted = (
+            line
+            for direction in directions
+            for line in (count_amounts(folder, direction, arguments.lines) if count_amounts else ())
+        )
+        report(about, chain(found, counted), cast("Path | None", arguments.out))
     except (CheckpointError, TrainingError, PeerError) as error:
         print(f"surtitle bench: {error}", file=sys.stderr)
         return 1

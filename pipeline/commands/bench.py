@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ..bench import flicker, latency, speech, viewers
+from ..bench import amounts, flicker, latency, speech, viewers
 
 OF_THE_MODEL = {
     "engine": "steps, refreshes and throughput of the model",
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     if argv[:1] and argv[0] in OF_THE_MODEL:  # their options stand with the model
         from ...model.bench import main as bench
 
-        return bench(argv)
+        return bench(argv, amounts.amounts_of_model)
     arguments = _parser().parse_args(argv)
     return arguments.run(arguments)
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surtitle bench", description=__doc__)
     benches = parser.add_subparsers(required=True, metavar="BENCH")
-    for one in (flicker, latency, speech, viewers):
+    for one in (amounts, flicker, latency, speech, viewers):
         one.add_to(benches)
     for name, what in OF_THE_MODEL.items():
         benches.add_parser(name, help=what, add_help=False)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec
@@ -41,7 +41,6 @@ from ..text.pieces import joined, pieces
 if TYPE_CHECKING:
     from . import Translator
 
-P = ParamSpec("P")
 MIN_WRONG = 3  # amounts changed, before it is a habit
 
 # What stands in the place of amounts; what a text has already is not taken.
@@ -51,6 +50,7 @@ _PART = re.compile(r"([\W_]*)(.*?)([\W_]*)", re.DOTALL)
 _STAND_INS = (20, 30, 40, 50, 60, 70, 80, 90, 12, 15, 14, 16, 18, 13, 17, 19)
 _END_MARKS = ".。!?！？…"
 
+P = ParamSpec("P")
 # What is still to be translated, what came of it, and the answer to the whole.
 Course = Generator[TranslationRequest, str, str]
 
@@ -77,13 +77,7 @@ class KeepingTranslator:
 
     async def translate(self, request: TranslationRequest) -> str:
         """Raises DraftWithheld, beside what the backend raises."""
-        course = kept(request, self._habits)
-        try:
-            asked = next(course)
-            while True:
-                asked = course.send(await self._backend.translate(asked))
-        except StopIteration as end:
-            return end.value
+        return await answered(kept(request, self._habits), self._backend.translate)
 
     async def aclose(self) -> None:
         await self._backend.aclose()
@@ -104,6 +98,18 @@ class Habits:
         direction = request.source, request.target
         wrong = self._wrong[direction]
         return wrong >= MIN_WRONG and wrong > self._right[direction]
+
+
+async def answered(
+    course: Course, translate: Callable[[TranslationRequest], Awaitable[str]]
+) -> str:
+    """The end of a course, all of whose requests are answered by `translate`."""
+    try:
+        asked = next(course)
+        while True:
+            asked = course.send(await translate(asked))
+    except StopIteration as end:
+        return end.value
 
 
 def keeping(open_backend: Callable[P, Translator]) -> Callable[P, KeepingTranslator]:

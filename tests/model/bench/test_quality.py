@@ -2,9 +2,10 @@
 
 import json
 import lzma
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from surtitle.model.installed import EMBEDDED
 from surtitle.model.network.batches import Pair
 from surtitle.model.network.config import load_sampler_config, save_sampler_config
 from surtitle.model.network.spelling import spoken
-from surtitle.model.network.tokenizer import TranslationTokenizer
+from surtitle.model.network.tokenizer import Direction, TranslationTokenizer
 from surtitle.model.network.weights import save_model
 from surtitle.model.verifier.loading import FOLDER
 
@@ -125,8 +126,17 @@ def test_a_whole_run(
     monkeypatch.setattr(peers, "MAX_CANVAS", 8)  # random weights never end a sentence
     out = data / "quality.jsonl"
     options = ["--directions", "en-es", "--lines", "2", "--out", str(out)]
-    assert main(["quality", "--data", str(data), "--checkpoint", str(toy), *options]) == 0
-    about, *lines = (json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
+    counted: list[tuple[Path, Direction, int | None]] = []
+
+    def count_amounts(*asked: Any) -> Iterator[LatencyLine]:
+        counted.append(asked)
+        yield LatencyLine("en-es", "counting", 1, (1, 1), 0.0, 0.0, 0.0)
+
+    argv = ["quality", "--data", str(data), "--checkpoint", str(toy), *options]
+    assert main(argv, count_amounts) == 0
+    assert counted == [(toy, EN_ES, 2)]
+    about, *lines, last = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+    assert last["contestant"] == "counting"
     assert about["directions"] == ["en-es"] and about["threads"] == torch.get_num_threads()
     rivals = [
         "surtitle",
@@ -138,7 +148,7 @@ def test_a_whole_run(
     scored = [line for line in lines if "scores" in line]
     assert len(scored) == 3 * len(rivals)
     assert all(line["scores"]["lines"] == 2 and line["ms_per_line"] > 0 for line in scored)
-    assert capsys.readouterr().out.count("\n") == 1 + len(lines)
+    assert capsys.readouterr().out.count("\n") == 2 + len(lines)
 
 
 def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
