@@ -28,6 +28,7 @@ _END_OF_THOUGHT = re.compile(
     r"\A.*(?:</(?:think(?:ing)?|reasoning)>|<channel\|>|<\|channel\|>final<\|message\|>)",
     re.DOTALL | re.IGNORECASE,
 )
+_END_OF_TURN = re.compile(r"\s*<(?:\|\w+\|?|\w+\|)>\s*\Z")  # where the server has not cut it
 _EMPTY_THOUGHT = re.compile(r"\A\s*thought\n", re.IGNORECASE)
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\s*(?:```|\Z)", re.DOTALL)
 _INTRODUCTION = re.compile(r"[^\n]{0,120}[:：][*_\s]*\n\s*")
@@ -39,6 +40,7 @@ _NOTE = re.compile(r"\s*[(\[](?:note|nota|literally|lit\.)\b[^)\]]*[)\]]\s*$", r
 _QUOTES = ('"', '"'), ("“", "”"), ("„", "“"), ("„", "”"), ("«", "»"), ("»", "«"), ("「", "」")
 _AROUND = (*_QUOTES, ("'", "'"), ("‘", "’"), ("**", "**"), ("`", "`"))
 _BEFORE_WORD = frozenset(".,;:!?…)]»”")  # marks that a blank follows where words are parted by them
+TASK_CHARS = 50  # of the task tell it from any translation
 _SURE_UNITS = 2  # that both texts have: there one can go on in the other
 
 
@@ -109,6 +111,12 @@ def complaint(translation: str, request: TranslationRequest) -> str:
     return " ".join(found)
 
 
+def repeats_its_task(translation: str, request: TranslationRequest) -> bool:
+    """As a model does that was not made for conversations."""
+    beginning = _task(request)[:TASK_CHARS]
+    return beginning in translation and beginning not in request.text
+
+
 def begins_as_pinned(translation: str, request: TranslationRequest) -> bool:
     pinned = units(request.pinned, request.target)
     return units(translation, request.target)[: len(pinned)] == pinned
@@ -133,6 +141,8 @@ def without_thoughts(answer: str, request: TranslationRequest) -> str:
     that, or began with it in the prompt."""
     if _END_OF_THOUGHT.match(request.text) or _THOUGHT.search(request.text):
         return answer
+    if "<|" not in request.text:
+        answer = _END_OF_TURN.sub("", answer)
     said = _EMPTY_THOUGHT.sub("", _END_OF_THOUGHT.sub("", answer, count=1), count=1)
     begun = _THOUGHT.search(said)
     return said[: begun.start()] if begun else said

@@ -25,6 +25,7 @@ from .llm_prompt import (
     continuation_in,
     messages,
     pinned_and_rest,
+    repeats_its_task,
     translation_in,
     without_thoughts,
 )
@@ -120,16 +121,21 @@ class LlmServerTranslator:
         except _NoTranslation as error:  # what was said before may have led it astray
             wrong = error.answer[:200].strip() or "…", "That was no translation."
             first = await self._asked(replace(request, context=()), wrong=wrong)
-        asked = request if insists else replace(request, required=())
-        wrong = complaint(first, asked)
-        found = first
-        if wrong:
+        found = await self._improved(first, request, insists=insists)
+        return found if begins_as_pinned(found, request) else pinned_and_rest(found, request)
+
+    async def _improved(self, first: str, request: TranslationRequest, *, insists: bool) -> str:
+        """The first answer, or the second where that is better."""
+        checked = request if insists else replace(request, required=())
+        wrong = complaint(first, checked)
+        if not wrong:
+            return first
+        try:
             second = await self._asked(request, wrong=(first, wrong))
-            # One that is no better is a second guess of a model that was told to change something.
-            found = second if len(complaint(second, asked)) < len(wrong) else first
-        if not begins_as_pinned(found, request):
-            return pinned_and_rest(found, request)
-        return found
+        except TranslatorError:
+            return first  # which can be read
+        # One that is no better is a second guess of a model that was told to change something.
+        return second if len(complaint(second, checked)) < len(wrong) else first
 
     async def _asked(
         self, request: TranslationRequest, wrong: tuple[str, str] | None = None
@@ -148,6 +154,9 @@ class LlmServerTranslator:
         found = read(answer.text, request)
         if not found:
             why = "the LLM has answered nothing; if it only thinks, let it not"
+            raise _NoTranslation(why, answer.text)
+        if repeats_its_task(found, request):
+            why = "the LLM says its task again; take one that was made for conversations"
             raise _NoTranslation(why, answer.text)
         if answer.is_cut and answer.text.rstrip().endswith(found[-20:]):
             raise _NoTranslation("the LLM has not come to an end with its answer", answer.text)
@@ -222,7 +231,7 @@ class LlmServerTranslator:
             await asyncio.sleep(wait_s)
             return
         if not self._availability.is_away:  # that it is, was said
-            log.warning("%s %s; a text stays untranslated", self.name, error)
+            log.info("%s %s; a text stays untranslated", self.name, error)
         raise TranslatorAway(f"{self.name} {error}") from error
 
     def _failed(self, permit: Permit, error: ServerAway) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.text.language_names import LANGUAGE_NAMES
+from surtitle.pipeline.text.languages import LANGUAGES
 from surtitle.pipeline.translators.llm_prompt import (
     begins_as_pinned,
     complaint,
@@ -22,6 +23,7 @@ CONTEXT = ("Good morning.", "Buenos días."), ("Look there.", "Mira allí.")
 
 def test_languages_have_names() -> None:
     assert LANGUAGE_NAMES["es"] == "Spanish" and LANGUAGE_NAMES["gd"] == "Scottish Gaelic"
+    assert LANGUAGES.keys() <= LANGUAGE_NAMES.keys()
     assert len(LANGUAGE_NAMES) > 180 and all(len(code) == 2 for code in LANGUAGE_NAMES)
 
 
@@ -100,6 +102,8 @@ def test_what_was_wrong_is_said_after_the_answer(can_continue: bool) -> None:
         f"**Translation:** {ANSWER}",
         f"**Spanish translation**: {ANSWER}",
         f"Spanish: {ANSWER}",
+        f"{ANSWER}<|im_end|>",
+        f"{ANSWER} <turn|>\n",
         f"Texto: {ANSWER}\n\n(Se dijo después: “Mira allí”.)",
         f"Translation (Spanish): {ANSWER}",
         f"Translation into Spanish:\n{ANSWER}",

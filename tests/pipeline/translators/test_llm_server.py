@@ -204,6 +204,12 @@ def test_a_term_that_is_missing_is_asked_for_once_more() -> None:
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("bad", [refuses("401 Unauthorized"), streams("")], ids=["away", "empty"])
+def test_an_answer_that_lacks_a_term_is_better_than_none(bad: Behavior) -> None:
+    server = FakeLlmServer(bad, [streams(ANSWER)])
+    assert translated(server, replace(FILE, required=("dársena",))) == [ANSWER]
+
+
 def test_a_server_that_does_not_know_an_option_is_asked_without_it_from_then_on() -> None:
     server = FakeLlmServer(streams(ANSWER), [refuses("400 Bad Request")] * 2)
     assert translated(server, FILE, FILE) == [ANSWER] * 2
@@ -375,6 +381,17 @@ def test_an_answer_with_nothing_in_it_is_an_error(answer: str) -> None:
             await translator.translate(FILE)
 
     run(server, scenario)
+
+
+def test_a_model_that_only_repeats_what_it_was_asked_does_not_translate() -> None:
+    server = FakeLlmServer(streams(lambda asked: asked.messages[0]["content"]))
+
+    async def scenario(translator: LlmServerTranslator) -> None:
+        with pytest.raises(TranslatorError, match="made for conversations"):
+            await translator.translate(FILE)
+
+    run(server, scenario)
+    assert len(server.asked) == 2
 
 
 def test_long_thoughts_do_not_count_as_a_long_answer() -> None:
