@@ -214,12 +214,15 @@ class _Piece:
 
 async def _contents(response: httpx2.Response) -> AsyncGenerator[_Piece, None]:
     """What an answer says, piece by piece; all at once where the server does not stream."""
-    if response.headers.get("content-type", "").startswith("application/json"):
+    kind = response.headers.get("content-type", "")
+    if kind.startswith("application/json"):
         piece = _piece(_json(await _body(response)), "message")
         if piece is None:
             raise _wrong_shape()
         yield replace(piece, ends=True)
         return
+    if not kind.startswith("text/event-stream"):  # a page of something in between, mostly
+        raise _wrong_shape()
     async for line in _lines(response):
         if not line.startswith(b"data:"):
             continue  # a comment that keeps the connection, or another field

@@ -28,7 +28,7 @@ _END_OF_THOUGHT = re.compile(
     r"\A.*(?:</(?:think(?:ing)?|reasoning)>|<channel\|>|<\|channel\|>final<\|message\|>)",
     re.DOTALL | re.IGNORECASE,
 )
-_END_OF_TURN = re.compile(r"\s*<(?:\|\w+\|?|\w+\|)>\s*\Z")  # where the server has not cut it
+_END_OF_TURN = re.compile(r"(?:<(?:\|\w+\|?|\w+\|)>\s*)+\Z")  # where the server has not cut it
 _EMPTY_THOUGHT = re.compile(r"\A\s*thought\n", re.IGNORECASE)
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\s*(?:```|\Z)", re.DOTALL)
 _INTRODUCTION = re.compile(r"[^\n]{0,120}[:：][*_\s]*\n\s*")

@@ -125,7 +125,8 @@ class FakeLlmServer:
 
 async def whole(writer: asyncio.StreamWriter, body: Any, status: str = "200 OK") -> None:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(data)}"
+    kind = "text/html" if data.startswith(b"<") else "application/json"
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(data)}"
     writer.write(head.encode() + b"\r\n\r\n" + data)
     await writer.drain()
 

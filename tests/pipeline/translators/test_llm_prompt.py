@@ -102,7 +102,7 @@ def test_what_was_wrong_is_said_after_the_answer(can_continue: bool) -> None:
         f"**Translation:** {ANSWER}",
         f"**Spanish translation**: {ANSWER}",
         f"Spanish: {ANSWER}",
-        f"{ANSWER}<|im_end|>",
+        f"{ANSWER}<|im_end|> <|im_end|>",
         f"{ANSWER} <turn|>\n",
         f"Texto: {ANSWER}\n\n(Se dijo después: “Mira allí”.)",
         f"Translation (Spanish): {ANSWER}",

@@ -291,6 +291,7 @@ def test_a_bad_moment_is_tried_again(bad: Behavior, monkeypatch: pytest.MonkeyPa
         (refuses("307 Temporary Redirect"), "answers 307"),
         (refuses("299 Odd"), "answers 299"),
         (refuses("200 OK", b"<html>log in</html>"), "does not answer as a chat"),
+        (refuses("200 OK", b"log in"), "does not answer as a chat"),
         (refuses("200 OK", {"choices": []}), "does not answer as a chat"),
         (refuses("200 OK", {"choices": ["x"]}), "does not answer as a chat"),
         (refuses("200 OK", [1]), "does not answer as a chat"),
