@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .languages import language_rules
-from .number_words import may_tell, said_in_words
+from .number_words import ends_with_number, may_tell, said_in_words
 from .passthrough import without_kept
 from .units import BEFORE, BEHIND, is_followed_by, knows_words, unit_of, unit_words_at
 
@@ -177,6 +177,9 @@ def agreeing(source_text: str, source: str, answer: str, target: str, fixed: int
         if match is None:
             missing.append(amount)
             continue
+        is_alone = not ends_with_number(source_text[: amount.start], source)
+        if is_alone and ends_with_number(answer[: match.start], target):
+            return None  # "dos 1.200"
         if match.text == amount.text and match.start >= fixed:
             to_write.append((match, localized(amount, source, target)))
         found.remove(match)

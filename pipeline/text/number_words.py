@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+_TENS_FROM_20 = range(20, 100, 10)
 _WORD = re.compile(r"[^\W\d_]+")
 # From 0 on; several words for one number stand between bars.
 _TO_TWENTY = {
@@ -69,6 +70,15 @@ def said_in_words(number: int, text: str, language: str) -> re.Match[str] | None
         return None
     forms = "|".join(map(re.escape, words))
     return re.search(rf"(?<![\w-])(?:{forms})(?![\w-])", text, re.IGNORECASE)
+
+
+def ends_with_number(text: str, language: str) -> bool:
+    """Whether the last word of a text is a number, two or more: one may be an article."""
+    last = re.search(r"([^\W\d_]+)[ \u00a0\u202f$€£]*$", text)
+    if last is None:
+        return False
+    word = last[1].lower()
+    return any(word in words_for(number, language) for number in (*range(2, 20), *_TENS_FROM_20))
 
 
 def may_tell(text: str, number: str, language: str) -> bool:

@@ -45,7 +45,14 @@ _UNITS = {
 }
 # Whose words hardly mean anything else, so that they are looked for in what is to be translated.
 _SURE = "$ € % ° km kg l GB MB TB mi million billion".split()
-_WORDS_IN = frozenset("en es de fr it pt".split())
+_WORDS_IN: tuple[str, ...] = tuple("en es de fr it pt".split())
+# Units that any translator has seen, which stand in for others.
+_COMMON = {
+    "$": "dollars dólares Dollar dollars dollari dólares",
+    "%": "percent por·ciento Prozent pour·cent per·cento por·cento",
+    "kg": "kilos kilos Kilo kilos chili quilos",
+}
+_MONEY = frozenset("$€£¥₹")
 _BEFORE = ("US$", "R$", "$", "€", "£", "¥", "₹")
 _SIGNS = {sign: unit for unit, (signs, _) in _UNITS.items() for sign in signs.split()}
 _LONGEST_FIRST = sorted(_SIGNS, key=len, reverse=True)
@@ -78,6 +85,23 @@ def unit_words_at(text: str, at: int, language: str) -> tuple[str, ...]:
     if language not in _WORDS_IN or not _WORD_FOLLOWS.match(text, at):
         return ()
     return tuple(unit for unit in _SURE if is_followed_by(unit, text, at))
+
+
+def common_unit(unit: str, source: str, target: str) -> tuple[str, str, str]:
+    """A unit of the same kind that is common, and the words for it in two languages with the blank
+    before them; all "" where these are not known."""
+    if not (knows_words(source) and knows_words(target)):
+        return "", "", ""
+    common = "$" if unit in _MONEY else "%" if unit == "%" else "kg"
+    words = [word.replace("·", " ") for word in _COMMON[common].split()]
+    here, there = (f" {words[_WORDS_IN.index(each)]}" for each in (source, target))
+    return common, here, there
+
+
+def unit_word_end(unit: str, text: str, at: int) -> int:
+    """Where a word for a unit ends that stands at a place, which is that place if none does."""
+    found = _pattern(unit).match(text, at)
+    return found.end() if found else at
 
 
 @cache

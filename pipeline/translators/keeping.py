@@ -17,17 +17,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec
 
 from ..errors import DraftWithheld
 from ..events import TranslationRequest
-from ..text.amounts import agreeing, find_amounts, localized, said_place
+from ..text.amounts import agreeing, find_amounts
 from ..text.languages import language_rules
-from ..text.number_words import said_in_words
 from ..text.passthrough import (
-    addresses,
     as_written,
     edges,
     has_kept,
@@ -37,17 +35,14 @@ from ..text.passthrough import (
     without_kept,
 )
 from ..text.pieces import joined, pieces
+from .disguise import Disguise, disguised, kept_items
 
 if TYPE_CHECKING:
     from . import Translator
 
 MIN_WRONG = 3  # amounts changed, before it is a habit
 
-# What stands in the place of amounts; what a text has already is not taken.
-_YEARS = (1990, 2000, 2010, 1980, 1970, 2005, 1995, 1985)
-_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _PART = re.compile(r"([\W_]*)(.*?)([\W_]*)", re.DOTALL)
-_STAND_INS = (20, 30, 40, 50, 60, 70, 80, 90, 12, 15, 14, 16, 18, 13, 17, 19)
 _END_MARKS = ".。!?！？…"
 
 P = ParamSpec("P")
@@ -165,7 +160,7 @@ def _cased(request: TranslationRequest, habits: Habits) -> Course:
 
 
 def _checked(request: TranslationRequest, habits: Habits) -> Course:
-    disguise = _disguise(request)
+    disguise = disguised(request)
     is_hidden = disguise is not None and disguise.is_needed and habits.garbles(request)
     if is_hidden and disguise is not None:
         restored = disguise.restored((yield disguise.hidden(request)), request)
@@ -187,7 +182,7 @@ def _checked(request: TranslationRequest, habits: Habits) -> Course:
 
 
 def _again(
-    request: TranslationRequest, answer: str, disguise: _Disguise | None, habits: Habits
+    request: TranslationRequest, answer: str, disguise: Disguise | None, habits: Habits
 ) -> Generator[TranslationRequest, str, str | None]:
     """What else there is to try; None where what people have seen forbids all of it."""
     if len(sentences := _sentences(request)) > 1:
@@ -208,7 +203,7 @@ def _again(
 def _in_parts(request: TranslationRequest) -> Generator[TranslationRequest, str, str | None]:
     """Two halves with as many amounts each, if people have not seen anything yet; of one amount,
     what stands around it."""
-    items = _items(request)
+    items = kept_items(request)
     if len(items) < 2 or request.pinned:
         return (yield from _around(request, items, _fragment))
     cut = items[len(items) // 2 - 1][1]
@@ -224,7 +219,7 @@ def _in_parts(request: TranslationRequest) -> Generator[TranslationRequest, str,
 def _half(part: TranslationRequest) -> Course:
     """Of a sentence, with nothing pinned."""
     answer = None
-    disguise = _disguise(part)
+    disguise = disguised(part)
     if disguise is not None and any(char.isalpha() for char in without_kept(part.text)):
         hidden = disguise.hidden(part)
         answer = disguise.restored(_trimmed((yield hidden), hidden), part)
@@ -248,120 +243,6 @@ def _sentences(request: TranslationRequest) -> list[str]:
     if request.pinned or request.required:
         return [request.text]
     return [text.strip() for text in pieces(request.text, request.source) if text.strip()]
-
-
-def _items(request: TranslationRequest) -> list[tuple[int, int, str]]:
-    """Where the amounts and addresses of a text begin and end, and what they are in its
-    translation."""
-    source, target = request.source, request.target
-    amounts = find_amounts(request.text, source)
-    return sorted(
-        [
-            *((start, end, request.text[start:end]) for start, end in addresses(request.text)),
-            *((each.start, each.end, localized(each, source, target)) for each in amounts),
-        ]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A number in the place of what is to be kept."""
-
-    number: int
-    start: int
-    end: int
-    there: str  # as it stands in the text, or "20th" for "2nd"
-    back: str  # as it stands in the translation
-
-
-@dataclass(frozen=True, slots=True)
-class _Disguise:
-    """A text with other numbers."""
-
-    items: Sequence[_Item]
-    is_needed: bool  # an amount is more than a whole number
-
-    def hidden(self, request: TranslationRequest) -> TranslationRequest:
-        """The request with both sides alike: people have seen the real ones."""
-        text, at = "", 0
-        for item in self.items:
-            text += request.text[at : item.start] + item.there
-            at = item.end
-        return replace(
-            request,
-            text=text + request.text[at:],
-            pinned=self._hide(request.pinned, request.target),
-            draft=self._hide(request.draft, request.target),
-            required=tuple(self._hide(each, request.target) for each in request.required),
-        )
-
-    def restored(self, answer: str, request: TranslationRequest) -> str | None:
-        """The translation with the real ones; None where a stand-in is not there exactly once, or
-        other numbers are."""
-        pinned = self._hide(request.pinned, request.target)
-        if not answer.startswith(pinned) or not has_kept(_without_addresses(request.text), answer):
-            return None
-        rest = answer[len(pinned) :]
-        seen = find_amounts(pinned, request.target)
-        gone = [
-            item
-            for item in self.items
-            if said_place(seen, item.number, pinned, request.target) is None
-        ]
-        found = find_amounts(rest, request.target)
-        places: list[tuple[slice, str]] = []
-        for item in gone:
-            place = said_place(found, item.number, rest, request.target)
-            if place is None:
-                return None
-            is_english = rest[place.stop :].startswith("th")  # the ordinal that was asked for
-            places.append((slice(place.start, place.stop + 2 * is_english), item.back))
-        numbers = {str(item.number) for item in gone}
-        if any(each.number not in numbers or each.unit for each in found):
-            return None
-        for place, back in sorted(places, key=lambda each: -each[0].start):
-            rest = rest[: place.start] + back + rest[place.stop :]
-        return request.pinned + rest
-
-    def _hide(self, text: str, language: str) -> str:
-        """Put the stand-ins into what is translated already."""
-        for item in self.items:
-            back = rf"(?<![\w.,:]){re.escape(item.back)}(?![.,:]?\w)"
-            place = re.search(back, text)
-            if place is None and item.back.isdecimal():
-                place = said_in_words(int(item.back), text, language)
-            if place is not None:
-                text = text[: place.start()] + str(item.number) + text[place.end() :]
-        return text
-
-
-def _without_addresses(text: str) -> str:
-    for start, end in reversed(addresses(text)):
-        text = text[:start] + text[end:]
-    return text
-
-
-def _disguise(request: TranslationRequest) -> _Disguise | None:
-    """None where there is nothing to hide, or too much."""
-    spans = _items(request)
-    amounts = find_amounts(request.text, request.source)
-    taken = {each.number for each in amounts}
-    by_start = {each.start: each for each in amounts}
-    free = [number for number in _STAND_INS if str(number) not in taken]
-    years = [number for number in _YEARS if str(number) not in taken]
-    if not spans or len(spans) > min(len(free), len(years)):
-        return None
-    items: list[_Item] = []
-    for start, end, back in spans:
-        amount = by_start.get(start)
-        is_year = amount is not None and _YEAR.fullmatch(amount.text) is not None
-        number = (years if is_year else free).pop(0)
-        there = str(number)
-        if amount is not None and amount.is_ordinal:
-            there, back = f"{number}th", amount.number
-        items.append(_Item(number, start, end, there, back))
-    is_needed = any(not request.text[item.start : item.end].isdecimal() for item in items)
-    return _Disguise(items, is_needed)
 
 
 def _around(

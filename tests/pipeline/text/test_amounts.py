@@ -82,6 +82,7 @@ CHANGED = [
     ("The bus leaves at 5:30 a.m.", "Der Bus fährt um 17.30 Uhr.", "de"),
     ("I have two dogs.", "Tengo 3 perros.", "es"),
     ("It rose to 5.", "Subió a 5 y 5.", "es"),
+    ("It costs $1,200.", "Es kostet zwei $1.200.", "de"),
     ("We need 2 million euros.", "Necesitamos 2 euros.", "es"),
     ("Use version 3.2.1.", "Usa la versión 3,2,1.", "es"),
 ]

@@ -138,12 +138,29 @@ def test_amounts_come_back_in_the_places_of_small_whole_numbers() -> None:
     assert answer == "It fell by 3,5% to $1.200 on the 2 day of 1999."
     assert [request.text for request in asked] == [
         text,
-        "It fell by 20 to 30 on the 40th day of 1990.",
+        "It fell by 20 percent to 30 dollars on the 40th day of 1990.",
     ]
 
 
-def test_stand_ins_may_come_back_as_words() -> None:
-    answers = iter(["Cuesta 5.", "Cuesta veinte."])
+@pytest.mark.parametrize(
+    ("text", "disguised", "answer"),
+    [
+        ("It costs $1,200.", "Cuesta veinte dólares.", "Cuesta $1.200."),
+        ("It costs $1,200.", "Cuesta 20 $.", "Cuesta $1.200."),
+        ("It costs $1,200.", "Cuesta 20.", "Cuesta $1.200."),
+        ("It has 1.5 GB.", "Tiene 20 kilogramos.", "Tiene 1,5 GB."),
+        ("It rose by 3.5%.", "Subió un 20 por ciento.", "Subió un 3,5%."),
+    ],
+)
+def test_stand_ins_may_come_back_in_other_words(text: str, disguised: str, answer: str) -> None:
+    answers = iter(["77", disguised])
+    request = TranslationRequest(text, "en", "es")
+    assert translate(request, lambda _: next(answers))[0] == answer
+
+
+@pytest.mark.parametrize("disguised", ["Cuesta dos 20 dólares.", "Cuesta 20 o 30.", "Cuesta 20 €."])
+def test_what_comes_with_a_number_more_is_not_taken(disguised: str) -> None:
+    answers = iter(["77", disguised, "Cuesta."])
     request = TranslationRequest("It costs $1,200.", "en", "es")
     assert translate(request, lambda _: next(answers))[0] == "Cuesta $1.200."
 
@@ -195,7 +212,7 @@ def test_a_habit_of_garbling_hides_amounts_at_once_and_so_saves_the_drafts() -> 
     calls = [len(translate(final, _no_decimals, habits)[1]) for _ in range(5)]
     assert calls == [2, 2, 2, 1, 1]
     answer, asked = translate(DRAFT, _no_decimals, habits)
-    assert (answer, asked[0].text) == ("It costs $1.200 for", "It costs 20 for")
+    assert (answer, asked[0].text) == ("It costs $1.200 for", "It costs 20 dollars for")
     other = TranslationRequest("It costs $1,200.", "en", "de")
     assert translate(other, _copy, habits)[1][0].text == other.text
 
@@ -215,7 +232,7 @@ def test_what_people_have_seen_is_kept_and_hidden_alike(pinned: str) -> None:
     request = TranslationRequest("It costs $1,200 or 3.5%", "en", "es", pinned=pinned, key=1)
     answer, asked = translate(request, _going_on)
     assert answer == "Cuesta $1.200 or 3,5%"
-    assert asked[-1].pinned == pinned.replace("$1.200", "20")
+    assert asked[-1].pinned == pinned.replace("$1.200", "20 dólares")
 
 
 @each_backend
