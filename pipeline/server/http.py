@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ..errors import RefusedError, StoreError, TranslatorError
 from ..recognizers import can_find_language
-from ..text.languages import LANGUAGES
+from ..text.codes import known_languages
 from ..translators import Translator
 from .gate.access import Access, host_and_port
 from .metrics import CONTENT_TYPE, Metrics
@@ -148,7 +148,7 @@ def _languages(rooms: Rooms, translator: Translator) -> dict[str, Any]:
 
     return {
         "source": sources,
-        "targets": sorted(filter(is_target, LANGUAGES)),
+        "targets": list(filter(is_target, known_languages())),
         "auto": can_find_language(rooms.recognizer),
     }
 

@@ -24,6 +24,11 @@ _THREE_LETTERS = {
 }
 
 
+def known_languages() -> list[str]:
+    """The ISO 639-1 codes of all languages that a recognizer or translator here may know."""
+    return sorted(_THREE_LETTERS)
+
+
 def two_letters(tag: str) -> str | None:
     """The ISO 639-1 code of a container's tag like "eng", "en" or "en-US"; None where unknown."""
     return _TWO_LETTERS.get(tag.lower().replace("_", "-").partition("-")[0])

@@ -10,6 +10,7 @@ from ..events import TranslationRequest
 from . import Translator
 
 PIVOT = "en"
+MAX_KNOWN = 20_000  # answers that are kept: pairs of 140 languages
 
 
 class PivotTranslator:
@@ -76,7 +77,9 @@ class PivotTranslator:
         """Asked once: what they know does not change."""
         known = self._known.get((source, target))
         if known is None:
-            known = self._known[source, target] = self._ask(source, target)
+            known = self._ask(source, target)
+            if len(self._known) < MAX_KNOWN:
+                self._known[source, target] = known
         return known
 
     def _ask(self, source: str, target: str) -> Translator | TranslatorError:

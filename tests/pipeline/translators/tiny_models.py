@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,13 @@ HEADS = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
 WIDTHS = {"encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
 
 
-def pieces_model(folder: Path, name: str, size: int = 120, **options: Any) -> None:
+def pieces_model(
+    folder: Path, name: str, size: int = 120, texts: Sequence[str] = SENTENCES, **options: Any
+) -> None:
     """Train a SentencePiece model on a few sentences."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(  # pyright: ignore
-        sentence_iterator=iter(SENTENCES * 4),
+        sentence_iterator=iter([*texts] * 4),
         model_writer=model,
         vocab_size=size,
         hard_vocab_limit=False,
@@ -52,9 +55,45 @@ def pieces_of(path: Path) -> list[str]:
 
 def marian(folder: Path, tags: tuple[str, ...] = (), name: str = "opus-mt-en-es") -> Path:
     """A model of OPUS-MT; with `tags` like ">>spa<<" of several targets."""
+    source = _marian_tokenizer(folder, SENTENCES, tags)
+    model = transformers.MarianMTModel(_marian_config(source, 16, 1))
+    _make_random(model)
+    return _converted(model, source, folder / name, "source.spm", "target.spm")
+
+
+def trained_marian(folder: Path, pairs: Sequence[tuple[str, str]], steps: int) -> Path:
+    """One that has learned some sentences by heart."""
+    source = _marian_tokenizer(folder, [text for pair in pairs for text in pair], size=150)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tokenizer: Any = transformers.MarianTokenizer.from_pretrained(source)
+    torch.manual_seed(0)
+    model = transformers.MarianMTModel(_marian_config(source, 64, 1))
+    read = tokenizer([one for one, _ in pairs], return_tensors="pt", padding=True)
+    labels = tokenizer(text_target=[other for _, other in pairs], return_tensors="pt", padding=True)
+    wanted = labels["input_ids"].masked_fill(labels["attention_mask"] == 0, -100)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+    model.model.shared.weight.data[-1] = 0
+    for _ in range(steps):
+        some = torch.randperm(len(pairs))[:25]
+        batch = {name: rows[some] for name, rows in read.items()}
+        loss: Any = model(**batch, labels=wanted[some]).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        with torch.no_grad():  # CTranslate2 begins an answer from zero, where this begins from <pad>
+            model.model.shared.weight[-1] = 0
+    model.eval()
+    return _converted(model, source, folder / "opus-mt-en-es", "source.spm", "target.spm")
+
+
+def _marian_tokenizer(
+    folder: Path, texts: list[str], tags: tuple[str, ...] = (), size: int = 120
+) -> Path:
+    """The folder with its files."""
     source = folder / "marian"
     source.mkdir(parents=True)
-    pieces_model(source, "source.spm")
+    pieces_model(source, "source.spm", size, texts)
     shutil.copy(source / "source.spm", source / "target.spm")
     special = {"</s>", "<unk>", "<s>"}
     pieces = [each for each in pieces_of(source / "source.spm") if each not in special]
@@ -65,19 +104,26 @@ def marian(folder: Path, tags: tuple[str, ...] = (), name: str = "opus-mt-en-es"
     (source / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "MarianTokenizer", **languages})
     )
-    config = transformers.MarianConfig(
-        vocab_size=len(tokens),
-        pad_token_id=len(tokens) - 1,
-        decoder_start_token_id=len(tokens) - 1,
+    return source
+
+
+def _marian_config(source: Path, width: int, layers: int) -> Any:
+    size = len(json.loads((source / "vocab.json").read_text()))
+    return transformers.MarianConfig(
+        vocab_size=size,
+        d_model=width,
+        encoder_layers=layers,
+        decoder_layers=layers,
+        encoder_ffn_dim=2 * width,
+        decoder_ffn_dim=2 * width,
+        pad_token_id=size - 1,
+        decoder_start_token_id=size - 1,
         eos_token_id=0,
         forced_eos_token_id=0,
         max_position_embeddings=300,
-        **SIZES,
+        scale_embedding=True,
+        dropout=0.0,
         **HEADS,
-        **WIDTHS,
-    )
-    return _converted(
-        transformers.MarianMTModel(config), source, folder / name, "source.spm", "target.spm"
     )
 
 
@@ -134,6 +180,7 @@ def t5(folder: Path, tags: tuple[str, ...] = ("<2de>", "<2en>", "<2es>")) -> Pat
     )
     name = "madlad" if tags else "t5-small"
     model = transformers.T5ForConditionalGeneration(config)
+    _make_random(model)
     return _converted(model, source, folder / name, "spiece.model")
 
 
@@ -156,18 +203,24 @@ def _m2m_model(size: int) -> Any:
     config = transformers.M2M100Config(
         vocab_size=size, max_position_embeddings=300, **SIZES, **HEADS, **WIDTHS
     )
-    return transformers.M2M100ForConditionalGeneration(config)
+    model = transformers.M2M100ForConditionalGeneration(config)
+    _make_random(model)
+    return model
 
 
 def _byte_like_pieces(sentence: str) -> list[str]:
     return [*(f"▁{sentence}".replace(" ", "▁"))]
 
 
-def _converted(model: Any, source: Path, target: Path, *files: str) -> Path:
+def _make_random(model: Any) -> None:
+    """Weights that are larger than usual: no two answers are alike."""
     with torch.no_grad():
         generator = torch.Generator().manual_seed(3)
-        for weight in model.parameters():  # larger than usual: no two answers are alike
+        for weight in model.parameters():
             weight.copy_(torch.randn(weight.shape, generator=generator) * 0.6)
+
+
+def _converted(model: Any, source: Path, target: Path, *files: str) -> Path:
     model.save_pretrained(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # transformers recommends what it can do without
