@@ -80,10 +80,10 @@ def open_translator(
             names = config.checkpoints or models_for_each(with_english(directions))
             return PivotTranslator([OwnTranslator(*names)], say)
         case "ct2":
-            from .automatic import open_installed
+            from .automatic import open_installed, remedy
             from .pivot import PivotTranslator
 
-            return PivotTranslator([open_installed(config.checkpoints, directions)], say)
+            return PivotTranslator([open_installed(config.checkpoints, directions)], say, remedy)
         case "echo":
             from .echo import EchoTranslator
 

@@ -24,7 +24,7 @@ def open_automatic(
     Raises TranslatorError.
     """
     if checkpoints:
-        return PivotTranslator(_named(checkpoints), say)
+        return PivotTranslator(_named(checkpoints), say, remedy)
     installed = _needed(installed_models(), directions)
     translators: list[Translator] = []
     if installed:
@@ -37,9 +37,16 @@ def open_automatic(
 
         names = models_for_each(with_english(lacking))
         translators.append(OwnTranslator(*names))
-        if all(name.startswith("embedded") for name in names) and (lacking or not installed):
-            say(_small(lacking))
-    return PivotTranslator(translators, say)
+        works = [each for each in lacking if each[0] is None or _is_known(each, translators, say)]
+        is_small = all(name.startswith("embedded") for name in names)
+        if is_small and (works or not (lacking or installed)):
+            say(_small(works))
+    return PivotTranslator(translators, say, remedy)
+
+
+def remedy(source: str, target: str) -> str:
+    """What to do for a direction that is not known."""
+    return f"; `surtitle models fetch {suggestion(source, target)}` gets one that can"
 
 
 def open_installed(checkpoints: Sequence[str], directions: Collection[Direction]) -> Translator:

@@ -17,12 +17,17 @@ class PivotTranslator:
     """A direction is that of the first translator that knows it, else of the first two that know
     it by way of English: what is pinned or must be said concerns the second of them."""
 
-    def __init__(self, translators: Sequence[Translator], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        translators: Sequence[Translator],
+        say: Callable[[str], None],
+        remedy: Callable[[str, str], str] = lambda source, target: "",
+    ) -> None:
         """They are its own from now on: `aclose` closes them. `say` hears in a line that English
-        stands between, once for each direction."""
+        stands between, once for each direction; `remedy` tells what to do where none is known."""
         assert translators, "there is one at least"
         self._translators = translators
-        self._say = say
+        self._say, self._remedy = say, remedy
         self._said: set[tuple[str, str]] = set()
         self._known: dict[tuple[str, str], Translator | TranslatorError] = {}  # as they answered
         self.name = " and ".join(dict.fromkeys(each.name for each in translators))
@@ -70,7 +75,7 @@ class PivotTranslator:
                     break
                 legs.append(leg)
         if len(legs) < 2:
-            raise TranslatorError(str(direct))
+            raise TranslatorError(f"{direct}{self._remedy(source, target)}")
         return legs
 
     def _first(self, source: str, target: str) -> Translator | TranslatorError:

@@ -56,6 +56,18 @@ def test_without_others_it_is_the_embedded_model_and_this_is_said_in_a_line(
     ]
 
 
+def test_what_nobody_knows_is_told_with_what_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    said: list[str] = []
+    translator = open_translator(TranslatorConfig(), [("en", "ja")], said.append)
+    with pytest.raises(TranslatorError, match="en to ja, only .*fetch m2m100-418m` gets one that"):
+        translator.check("en", "ja")
+    asyncio.run(translator.aclose())
+    assert said == []
+
+
 def test_an_installed_model_is_taken_for_its_languages(installed: Path) -> None:
     assert choice(("en", "es")) == ("ct2", [])
 
@@ -85,7 +97,9 @@ def test_a_damaged_model_is_no_obstacle(installed: Path) -> None:
 
 def test_only_ct2(installed: Path) -> None:
     assert choice(("en", "es"), name="ct2") == ("ct2", [])
-    with pytest.raises(TranslatorError, match="cannot translate en to de, only en-es"):
+    with pytest.raises(
+        TranslatorError, match="cannot translate en to de, only en-es; .*fetch opus-mt-en-de"
+    ):
         choice(("en", "de"), name="ct2")
     shutil.rmtree(installed)
     with pytest.raises(TranslatorError, match="`surtitle models fetch opus-mt-en-de` gets one"):

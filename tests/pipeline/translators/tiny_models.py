@@ -81,7 +81,9 @@ def trained_marian(folder: Path, pairs: Sequence[tuple[str, str]], steps: int) -
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        with torch.no_grad():  # CTranslate2 begins an answer from zero, where this begins from <pad>
+        with (
+            torch.no_grad()
+        ):  # CTranslate2 begins an answer from zero, where this begins from <pad>
             model.model.shared.weight[-1] = 0
     model.eval()
     return _converted(model, source, folder / "opus-mt-en-es", "source.spm", "target.spm")
