@@ -19,6 +19,7 @@ from typing import Any, Literal
 from ..captions.budget import common_prefix, units
 from ..captions.track import CaptionTrack
 from ..config import TranslatorConfig
+from ..errors import DraftWithheld
 from ..events import SourceSegment, Word
 from ..translators import TRANSLATORS, Translator, open_translator
 from ..translators.queue import TranslationQueue
@@ -142,6 +143,8 @@ async def _grow(lines: list[Line], queue: TranslationQueue, *, is_warm: bool) ->
         answers = await queue.translate_all(requests, "flicker")
         seconds += time.monotonic() - started_s
         for line, segment, answer in zip(growing, segments, answers, strict=True):
+            if isinstance(answer, DraftWithheld):
+                continue  # what is shown stays
             if isinstance(answer, Exception):
                 raise answer
             line.show(segment, answer)

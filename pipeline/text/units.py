@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 # The signs of a unit, and patterns of its words in English, Spanish, German, French, Italian and
@@ -75,9 +76,20 @@ def knows_words(language: str) -> bool:
     return language in _WORDS_IN
 
 
+def unit_words_end(text: str, at: int, language: str) -> int:
+    """Where the words for units end that stand at a place, which is that place if none do."""
+    ends = (unit_word_end(unit, text, at) for unit in unit_words_at(text, at, language))
+    return max(ends, default=at)
+
+
 def is_followed_by(unit: str, text: str, at: int) -> bool:
     """Whether a word for a unit stands at a place, or behind what may stand between."""
     return _pattern(unit).match(text, at) is not None
+
+
+def are_followed_by(units: Iterable[str], text: str, at: int, language: str) -> bool:
+    """The same for all of some, as far as words of a language are listed."""
+    return language not in _WORDS_IN or all(is_followed_by(unit, text, at) for unit in units)
 
 
 def unit_words_at(text: str, at: int, language: str) -> tuple[str, ...]:

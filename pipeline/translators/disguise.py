@@ -16,7 +16,7 @@ from ..events import TranslationRequest
 from ..text.amounts import Amount, find_amounts, localized, said_place
 from ..text.number_words import ends_with_number, said_in_words
 from ..text.passthrough import addresses, has_kept
-from ..text.units import common_unit, unit_word_end
+from ..text.units import are_followed_by, common_unit, unit_word_end
 
 # What a text has of them already is not taken.
 _YEARS = (1990, 2000, 2010, 1980, 1970, 2005, 1995, 1985)
@@ -29,7 +29,8 @@ class _Item:
     """A number in the place of what is to be kept, from `start` to before `end` of the text.
 
     It stands there as `there`, with a word for `unit` or as "20th", and in what is translated
-    already as `seen`; `back` comes into the translation."""
+    already as `seen`; `back` comes into the translation. `words` are the units of words behind it,
+    which are not hidden."""
 
     number: int
     start: int
@@ -38,6 +39,7 @@ class _Item:
     seen: str
     back: str
     unit: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def _item(
     if amount is not None and amount.is_ordinal:
         return _Item(number, start, end, f"{number}th", seen, amount.number)
     if amount is None or not amount.unit or amount.words:
-        return _Item(number, start, end, there, seen, back)
+        words = amount.words if amount is not None else ()
+        return _Item(number, start, end, there, seen, back, words=words)
     unit, word, translated = common_unit(amount.unit, request.source, request.target)
     return _Item(number, start, end, f"{there}{word}", f"{seen}{translated}", back, unit)
 
@@ -151,7 +154,7 @@ def _place(item: _Item, found: Sequence[Amount], text: str, language: str) -> sl
     if text.startswith("th", place.stop):  # the ordinal that was asked for
         return slice(place.start, place.stop + 2)
     if not item.unit:
-        return place
+        return place if are_followed_by(item.words, text, place.stop, language) else None
     signed = next((each for each in found if each.number == str(item.number) and each.unit), None)
     if signed is not None:
         return slice(signed.start, signed.end)

@@ -35,6 +35,7 @@ from ..text.passthrough import (
     without_kept,
 )
 from ..text.pieces import joined, pieces
+from ..text.units import unit_words_end
 from .disguise import Disguise, disguised, kept_items
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _checked(request: TranslationRequest, habits: Habits) -> Course:
     disguise = disguised(request)
     is_hidden = disguise is not None and disguise.is_needed and habits.garbles(request)
     if is_hidden and disguise is not None:
-        restored = disguise.restored((yield disguise.hidden(request)), request)
+        restored = _restored(disguise, (yield disguise.hidden(request)), request)
         if restored is not None:
             return restored
         if request.is_draft:
@@ -194,7 +195,7 @@ def _again(
     if not has_kept("".join(text for _, _, text in spans), answer):
         return (yield from _around(request, spans, lambda part: kept(part, habits)))
     if disguise is not None:
-        restored = disguise.restored((yield disguise.hidden(request)), request)
+        restored = _restored(disguise, (yield disguise.hidden(request)), request)
         if restored is not None:
             return restored
     return (yield from _in_parts(request))
@@ -206,7 +207,7 @@ def _in_parts(request: TranslationRequest) -> Generator[TranslationRequest, str,
     items = kept_items(request)
     if len(items) < 2 or request.pinned:
         return (yield from _around(request, items, _fragment))
-    cut = items[len(items) // 2 - 1][1]
+    cut = unit_words_end(request.text, items[len(items) // 2 - 1][1], request.source)
     answers: list[str] = []
     for text in (request.text[:cut], request.text[cut:]):
         required = () if answers else request.required
@@ -238,6 +239,12 @@ def _good(request: TranslationRequest, answer: str) -> str | None:
     return agreeing(request.text, request.source, answer, request.target, fixed)
 
 
+def _restored(disguise: Disguise, answer: str, request: TranslationRequest) -> str | None:
+    """None where it is not right, as where people have seen half of an amount."""
+    restored = disguise.restored(answer, request)
+    return restored if restored is None or not request.pinned else _good(request, restored)
+
+
 def _sentences(request: TranslationRequest) -> list[str]:
     """Nobody knows which of them what is pinned or required belongs to."""
     if request.pinned or request.required:
@@ -257,6 +264,8 @@ def _around(
     while rest and (place := seen.find(rest[0][2])) >= 0:
         length = place + len(rest[0][2])
         done, seen, at = done + seen[:length], seen[length:], rest.pop(0)[1]
+    if rest and (half := _begun(rest[0][2], seen)):
+        done, seen, at = done + seen + rest[0][2][half:], "", rest.pop(0)[1]
     if any(back in seen for _, _, back in rest):
         return None
     required = request.required
@@ -276,14 +285,23 @@ def _around(
     return done if done.startswith(request.pinned) else None
 
 
+def _begun(back: str, seen: str) -> int:
+    """How much of an amount stands at the end of what people have seen: "1" of "1.200"."""
+    for length in range(len(back) - 1, 0, -1):
+        begins = not seen[: len(seen) - length][-1:].isalnum()
+        if begins and seen.endswith(back[:length]) and re.search(r"\d", back[:length]):
+            return length
+    return 0
+
+
 def _fragment(request: TranslationRequest) -> Course:
     """A part of a sentence without amounts."""
     before, core, behind = _with_own_marks(request.text)
     pinned = request.pinned.removeprefix(before.strip()).lstrip()
     part = replace(request, text=core, pinned=pinned)
     answer = _trimmed((yield part), part)
-    if not answer or (find_amounts(answer, request.target) and not pinned):
-        answer = core  # a number out of nothing
+    if not answer or find_amounts(answer.removeprefix(pinned), request.target):
+        answer = pinned or core  # a number out of nothing
     return before + answer + behind
 
 

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from surtitle.pipeline.bench import flicker
 from surtitle.pipeline.bench.flicker import read_pairs
 from surtitle.pipeline.cli import main
+from surtitle.pipeline.errors import DraftWithheld
+from surtitle.pipeline.events import TranslationRequest
+from surtitle.pipeline.translators.echo import EchoTranslator
 
 LINES = "the harbor opens at six today\tel puerto\textra\ntoo short\tno\n"
 
@@ -28,3 +32,18 @@ def test_a_translator_that_only_appends_takes_nothing_back(
     assert "1 sentences, echo" in out
     rows = [line.split(" | ") for line in out.splitlines() if "warm" in line]
     assert [cells[2] for cells in rows] == ["0.000"] * 3
+
+
+def test_what_is_shown_stays_where_a_draft_is_withheld(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Withholding(EchoTranslator):
+        async def translate(self, request: TranslationRequest) -> str:
+            if request.is_draft:
+                raise DraftWithheld("an amount has changed")
+            return await super().translate(request)
+
+    monkeypatch.setattr(flicker, "open_translator", lambda *_: Withholding())
+    (tmp_path / "a.tsv").write_text(LINES, encoding="utf-8")
+    assert main(["bench", "flicker", str(tmp_path / "a.tsv")]) == 0
+    assert capsys.readouterr().out.count("| 0.000 |") == 6

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from surtitle.pipeline.bench.amount_sentences import amount_sentences
+from surtitle.pipeline.captions.track import MIN_DRAFT_WORDS, CaptionTrack
 from surtitle.pipeline.config import TranslatorConfig
 from surtitle.pipeline.errors import DraftWithheld, TranslatorError
-from surtitle.pipeline.events import TranslationRequest
+from surtitle.pipeline.events import SourceSegment, TranslationRequest, Word
 from surtitle.pipeline.translators import open_translator
 from surtitle.pipeline.translators.keeping import Habits, KeepingTranslator, kept
 
@@ -158,6 +160,13 @@ def test_stand_ins_may_come_back_in_other_words(text: str, disguised: str, answe
     assert translate(request, lambda _: next(answers))[0] == answer
 
 
+def test_stand_ins_with_other_units_are_not_taken() -> None:
+    words = {"He drove 20 miles": "Condujo 20 millas.", "in 20 hours.": "En 20 horas."}
+    request = TranslationRequest("He drove 35.9 miles in 2.5 hours.", "en", "es")
+    answer, _ = translate(request, lambda each: words.get(each.text, "En 30 horas veinte horas."))
+    assert answer == "Condujo 35,9 millas en 2,5 horas."
+
+
 @pytest.mark.parametrize("disguised", ["Cuesta dos 20 dólares.", "Cuesta 20 o 30.", "Cuesta 20 €."])
 def test_what_comes_with_a_number_more_is_not_taken(disguised: str) -> None:
     answers = iter(["77", disguised, "Cuesta."])
@@ -233,6 +242,47 @@ def test_what_people_have_seen_is_kept_and_hidden_alike(pinned: str) -> None:
     answer, asked = translate(request, _going_on)
     assert answer == "Cuesta $1.200 or 3,5%"
     assert asked[-1].pinned == pinned.replace("$1.200", "20 dólares")
+
+
+def _word_by_word(garble: Answer) -> Answer:
+    """Goes on behind as many words as are pinned."""
+
+    def backend(request: TranslationRequest) -> str:
+        rest = " ".join(request.text.split()[len(request.pinned.split()) :])
+        return f"{request.pinned} {garble(replace(request, text=rest))}".strip()
+
+    return backend
+
+
+@pytest.mark.parametrize("garble", [_copy, _no_decimals, _forgetting, _swapping, _doubling])
+def test_captions_only_grow_and_their_finals_are_right(garble: Answer) -> None:
+    habits = Habits()
+    for sentence in amount_sentences("es", 40):
+        track = CaptionTrack("es", "stable")
+        words = [Word(text, 0, 0, 1.0) for text in sentence.text.split()]
+        shown = ""
+        for count in range(MIN_DRAFT_WORDS, len(words) + 1):
+            is_final = count == len(words)
+            segment = SourceSegment(0, count, tuple(words[:count]), is_final, "en")
+            request = replace(track.request(segment), key=0)
+            try:
+                answer, _ = translate(request, _word_by_word(garble), habits)
+            except DraftWithheld:
+                assert not is_final
+                continue
+            caption = track.apply(segment, answer)
+            if caption is not None:
+                assert caption.text.startswith(shown)
+                shown = caption.text
+        assert sentence.is_kept_in(shown), (sentence.text, shown)
+
+
+@pytest.mark.parametrize("pinned", ["Cuesta 1", "Cuesta 1.2", "Cuesta 1.200", "Cuesta"])
+def test_half_an_amount_that_people_have_seen_is_finished(pinned: str) -> None:
+    request = TranslationRequest("It costs 1,200 today", "en", "es", pinned=pinned, key=1)
+    answer, _ = translate(request, lambda each: f"{each.pinned} 5".strip())
+    assert answer.startswith(pinned)
+    assert re.findall(r"\d[\d.]*", answer) == ["1.200"]
 
 
 @each_backend
