@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     recognizer = open_recognizer(RecognizerConfig(), "en", print, is_live=False)
-    queue = TranslationQueue(open_translator(TranslatorConfig()))
+    queue = TranslationQueue(open_translator(TranslatorConfig("own")))
     for recording in (HERE / "harbor.flac", HERE / "soup.mp4"):
         config = BatchConfig("en", ("es",))
         transcript = asyncio.run(transcribe(recording, config, recognizer, queue, lambda ms: None))

@@ -78,7 +78,11 @@ def with_english(directions: Collection[Direction]) -> list[Direction]:
 
 def _named(checkpoints: Sequence[str]) -> list[Translator]:
     known = ct2_folders()
-    ct2 = [each for each in checkpoints if each in known or is_ctranslate2_model(Path(each))]
+    ct2 = [
+        each
+        for each in checkpoints
+        if each in known or is_ctranslate2_model(Path(each).expanduser())
+    ]
     own = [each for each in checkpoints if each not in ct2]
     translators: list[Translator] = []
     if ct2:

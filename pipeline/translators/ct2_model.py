@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,15 +13,18 @@ from typing import Any, cast
 from ..errors import TranslatorError
 from ..text.glossary import contains
 from ..text.scripts import are_parted
-from .layouts import Layout, read_layout
+from .layouts import END, Layout, read_layout
 from .subwords import continued
 
 BEAM = 4  # of finals; drafts are greedy
 BATCH_TOKENS = 4096
 MAX_TOKENS = 128  # of a text: trained on sentences, the models lose the end of longer ones
 SHORT_TOKENS, SHORT_ANSWER, LONG_ANSWER = 24, 64, 256  # a model that repeats itself ends there
+MOST_THREADS = 4
 ALTERNATIVES = 8  # of the first piece behind a pinned beginning
 PLACES = 12  # for an expression that must be said, tried at once
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,18 @@ def device() -> tuple[str, str]:
     library = _library()
     if library.get_cuda_device_count():
         return "cuda", "float16"
-    types = library.get_supported_compute_types("cpu")
-    return "cpu", "int8" if "int8" in types else "float32"
+    return "cpu", on_cpu()
+
+
+def on_cpu() -> str:
+    return "int8" if "int8" in _library().get_supported_compute_types("cpu") else "float32"
+
+
+def _core_count() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _library() -> Any:
@@ -56,15 +71,30 @@ class Ct2Model:
         """Raises TranslatorError for a folder that holds none, or a damaged one."""
         self.folder = folder
         self.layout: Layout = read_layout(folder)
-        where, compute_type = device()
+        self.device, compute_type = device()
         try:
-            self._model: Any = _library().Translator(
-                str(folder), device=where, compute_type=compute_type
-            )
+            if self.device == "cuda":
+                try:
+                    self._model = self._load("cuda", compute_type)
+                    # NOTE: missing CUDA libraries are noticed only when something is computed.
+                    self._model.translate_batch([[END]], max_decoding_length=1)
+                    return
+                except (RuntimeError, ValueError) as error:
+                    log.warning("the GPU cannot be used: %s", error)
+                    self.device, compute_type = "cpu", on_cpu()
+            self._model = self._load("cpu", compute_type)
         except (RuntimeError, ValueError) as error:
             raise TranslatorError(
                 f"{folder / 'model.bin'} cannot be loaded ({error}): fetch the model again"
             ) from error
+
+    def _load(self, where: str, compute_type: str) -> Any:
+        return _library().Translator(
+            str(self.folder),
+            device=where,
+            compute_type=compute_type,
+            intra_threads=min(MOST_THREADS, _core_count()),  # more would wait for each other
+        )
 
     def fits(self, text: str, source: str, target: str) -> bool:
         """Whether a text is short enough to be translated in one go, and well."""

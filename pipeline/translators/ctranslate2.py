@@ -16,7 +16,7 @@ from ..errors import TranslatorError
 from ..events import TranslationRequest
 from ..text.pieces import fitting_pieces, joined
 from .ct2_installed import find_folder
-from .ct2_model import BEAM, Ct2Model, Sentence, device
+from .ct2_model import BEAM, Ct2Model, Sentence
 from .layouts import directions_text
 
 COLLECT_S = 0.004  # what comes within this time is translated together
@@ -32,7 +32,8 @@ class CTranslate2Translator:
     def __init__(self, *models: str | Path) -> None:
         """Load models by their names or folders. Raises TranslatorError."""
         self._models = [Ct2Model(find_folder(model)) for model in models]
-        self.at_once = 128 if device()[0] == "cuda" else 32
+        on_gpu = any(model.device == "cuda" for model in self._models)
+        self.at_once = 128 if on_gpu else 32
         self._is_closed = False
         self._inbox: SimpleQueue[_Text | None] = SimpleQueue()
         # A daemon: a process that was interrupted does not wait for what nobody will read.
@@ -76,7 +77,8 @@ class CTranslate2Translator:
                     _answer(model, texts)
                 if is_last:
                     return
-        finally:  # nobody waits for ever
+        finally:  # nobody waits for ever, nor begins to
+            self._is_closed = True
             while not self._inbox.empty():
                 if left := self._inbox.get():
                     batch.append(left)

@@ -56,6 +56,7 @@ _NLLB_TAGS = {
     "yi": "ydd_Hebr",
     "zh": "zho_Hans",
 }
+_MARIAN_TAGS = {"zh": ">>cmn_Hans<<", "pt": ">>por<<", "ar": ">>ara<<"}  # of those with several
 _T5_TARGETS = {"de": "German", "fr": "French", "ro": "Romanian"}
 
 
@@ -185,14 +186,14 @@ def _marian_languages(folder: Path, card: Mapping[str, Any]) -> tuple[list[str],
 def _tags(pattern: re.Pattern[str], vocabulary: Iterable[str]) -> dict[str, str]:
     """The tag of each language, sorted; of those with several the usual one."""
     found: dict[str, str] = {}
-    for token in sorted(vocabulary):
+    known = frozenset(vocabulary)
+    for token in sorted(known):
         match = pattern.fullmatch(token)
         language = two_letters(match[1]) if match else None
         if language is not None:
             found.setdefault(language, token)
-    if pattern is _NLLB_TAG:
-        usual = {language: tag for language, tag in _NLLB_TAGS.items() if tag in vocabulary}
-        found |= usual
+    usual = {_NLLB_TAG: _NLLB_TAGS, _MARIAN_TAG: _MARIAN_TAGS}.get(pattern, {})
+    found |= {language: tag for language, tag in usual.items() if tag in known}
     return dict(sorted(found.items()))
 
 

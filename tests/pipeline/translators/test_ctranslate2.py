@@ -220,6 +220,29 @@ def test_whoever_waits_is_told_that_it_is_closed(translator: CTranslate2Translat
     asyncio.run(close())
 
 
+def test_a_gpu_that_cannot_compute_is_told_and_the_processor_taken(
+    folders: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its driver is there, its libraries are not: loading works, computing does not."""
+    real = ctranslate2.Translator
+
+    class Computing:
+        def __init__(self, path: str, *, device: str, **options: Any) -> None:
+            assert (device, options["compute_type"]) in (("cuda", "float16"), ("cpu", "int8"))
+            self.model = real(path, device="cpu", compute_type="int8") if device == "cpu" else None
+
+        def translate_batch(self, *arguments: Any, **options: Any) -> Any:
+            if self.model is None:
+                raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+            return self.model.translate_batch(*arguments, **options)
+
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr(ctranslate2, "Translator", Computing)
+    model = Ct2Model(folders["Marian"])
+    assert model.device == "cpu" and model.translate(sentences(model))
+    assert "the GPU cannot be used: Library libcublas.so.12" in caplog.text
+
+
 def test_damaged_weights_are_told_in_a_line(folders: Mapping[str, Path], tmp_path: Path) -> None:
     import shutil
 

@@ -104,6 +104,17 @@ def test_a_marian_model_of_several_targets_gets_their_tags(
     assert list(read_layout(folder).targets) == ["pt"]
 
 
+def test_of_several_scripts_the_usual_one_is_written(
+    folders: Mapping[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(folders["Marian"], tmp_path / "opus-mt-en-zh"))
+    vocabulary = json.loads((folder / "shared_vocabulary.json").read_text())
+    tags = [">>cmn<<", ">>cmn_Hans<<", ">>cmn_Hant<<"]
+    (folder / "shared_vocabulary.json").write_text(json.dumps([*vocabulary, *tags]))
+    assert read_layout(folder).source_tokens(TEXT, "en", "zh")[0] == ">>cmn_Hans<<"
+    assert read_layout(folders["NLLB"]).target_prefix("", "zh") == ["zho_Hans"]
+
+
 def test_where_the_library_ends_a_text_itself_it_is_not_ended_twice(
     folders: Mapping[str, Path], tmp_path: Path
 ) -> None:
