@@ -172,7 +172,7 @@ class Ct2Model:
                 break
             beginnings = _beginnings(text, sentence.pinned)
             forced = [
-                replace(sentence, pinned=f"{before} {lacking[0]}".strip(), required=(), beam=1)
+                replace(sentence, pinned=_followed(before, lacking[0]), required=(), beam=1)
                 for before in beginnings
             ]
             candidates = self._decode(forced)
@@ -207,9 +207,18 @@ def goes_on(pinned: str, text: str) -> bool:
     return is_word and not are_parted(last, following)
 
 
+def _followed(before: str, expression: str) -> str:
+    has_space = before and not before.endswith(" ") and not are_parted(before, expression)
+    return f"{before} {expression}" if has_space else f"{before}{expression}"
+
+
 def _beginnings(text: str, pinned: str) -> list[str]:
     """Where an expression may be put: what stands before it, PLACES of them at most, evenly."""
-    ends = [at for at in range(len(pinned), len(text)) if text[at] == " "]
+    ends = [
+        at
+        for at in range(max(1, len(pinned)), len(text))
+        if text[at] == " " or are_parted(text[at - 1], text[at])
+    ]
     places = sorted({len(pinned), *ends, len(text.rstrip(" .!?…。！？"))})
     places = [at for at in places if at >= len(pinned)]
     count = min(PLACES, len(places))

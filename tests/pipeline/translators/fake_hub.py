@@ -84,6 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == f"{api}/tree/{hub.commit}":
             self._json([{**hub.entry(name), "type": "file", "path": name} for name in hub.files])
         elif path.startswith(f"/{hub.repository}/resolve/{hub.commit}/"):
+            name = path.rpartition("/")[2]
+            if name.endswith(BIG):  # the large ones lie elsewhere
+                self._json({}, 302, {"Location": f"http://{self.headers['Host']}/far/{name}"})
+            else:
+                self._file(name, is_head=is_head)
+        elif path.startswith("/far/"):
             self._file(path.rpartition("/")[2], is_head=is_head)
         else:
             self._json({"error": "not found"}, 404, {"X-Error-Code": "RepoNotFound"})

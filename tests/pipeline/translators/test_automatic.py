@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from surtitle.pipeline.cli import main
 from surtitle.pipeline.config import TranslatorConfig
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
@@ -88,6 +90,24 @@ def test_named_models_of_both_kinds(installed: Path) -> None:
     both = ("opus-mt-en-es", "embedded-many")
     assert choice(("fr", "es"), checkpoints=both) == ("ct2 and own", [])
     assert choice(("en", "es"), checkpoints=(str(installed / "opus-mt-en-es"),)) == ("ct2", [])
+
+
+def test_by_the_command(
+    folders: Mapping[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A folder for each direction, both of CTranslate2."""
+    options = ["--translator", "ct2"]
+    for name in ("Marian", "T5"):
+        options += ["--checkpoint", str(folders[name])]
+    for target in ("es", "de"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A dog.\nA cat.\n")))
+        assert main(["translate", "--to", target, *options]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["translate", "--to", "fr", *options, "--checkpoint", str(tmp_path)]) == 1
+    assert f"{tmp_path} is no CTranslate2 translator" in capsys.readouterr().err
 
 
 def test_a_damaged_model_is_no_obstacle(installed: Path) -> None:

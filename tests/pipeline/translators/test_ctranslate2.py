@@ -120,6 +120,12 @@ def test_a_required_expression_is_in_the_translation(model: Ct2Model) -> None:
     assert contains(text, "perro viejo") and contains(text, "puerto")
 
 
+def test_where_no_spaces_are_a_required_expression_gets_none(folders: Mapping[str, Path]) -> None:
+    sentence = Sentence(TEXTS[0], "en", "ja", "東京は", ("日本",))
+    (text,) = Ct2Model(folders["M2M-100"]).translate([sentence])
+    assert text.startswith("東京は") and "日本" in text and " 日本" not in text
+
+
 def test_required_expressions_are_no_work_where_they_are_said_anyway(
     model: Ct2Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
