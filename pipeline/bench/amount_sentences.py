@@ -198,7 +198,9 @@ def _size(target: str, rng: random.Random) -> _Part:
 
 
 def _distance(target: str, rng: random.Random) -> _Part:
-    unit, words = rng.choice((("km", "km|(?:kil|quil|chil)[oóôò]m"), ("miles", "mil|meil|migl")))
+    unit, words = rng.choice(
+        (("km", "km|(?:kil|quil|chil)[oóôò]m"), ("miles", r"mil|meil|migl|\bmi\b"))
+    )
     return _decimal(rng, target, words, f"{{}} {unit}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 # The signs of a unit, and patterns of its words in English, Spanish, German, French, Italian and
@@ -74,6 +74,11 @@ def unit_of(sign: str) -> str:
 def knows_words(language: str) -> bool:
     """Whether words for units are listed in a language."""
     return language in _WORDS_IN
+
+
+def sign_of_words(units: Sequence[str]) -> str:
+    """The sign that says the same as the words for a unit in any language, "" for none."""
+    return units[0] if len(units) == 1 and units[0] in _SIGNS else ""
 
 
 def unit_words_end(text: str, at: int, language: str) -> int:

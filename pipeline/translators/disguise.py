@@ -16,7 +16,13 @@ from ..events import TranslationRequest
 from ..text.amounts import Amount, find_amounts, localized, said_place
 from ..text.number_words import ends_with_number, said_in_words
 from ..text.passthrough import addresses, has_kept
-from ..text.units import are_followed_by, common_unit, unit_word_end
+from ..text.units import (
+    are_followed_by,
+    common_unit,
+    sign_of_words,
+    unit_word_end,
+    unit_words_end,
+)
 
 # What a text has of them already is not taken.
 _YEARS = (1990, 2000, 2010, 1980, 1970, 2005, 1995, 1985)
@@ -131,6 +137,18 @@ def kept_items(request: TranslationRequest) -> list[tuple[int, int, str]]:
             *((each.start, each.end, localized(each, source, target)) for each in amounts),
         ]
     )
+
+
+def items_with_units(request: TranslationRequest) -> list[tuple[int, int, str]]:
+    """The same, with the sign of a unit for words that a translator would take for another's."""
+    text, source, target = request.text, request.source, request.target
+    signed: dict[int, tuple[int, int, str]] = {}
+    for each in find_amounts(text, source):
+        sign = sign_of_words(each.words)
+        if sign and not each.unit:
+            end = unit_words_end(text, each.end, source)
+            signed[each.start] = each.start, end, f"{localized(each, source, target)} {sign}"
+    return [signed.get(item[0], item) for item in kept_items(request)]
 
 
 def _item(

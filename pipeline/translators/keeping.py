@@ -36,7 +36,7 @@ from ..text.passthrough import (
 )
 from ..text.pieces import joined, pieces
 from ..text.units import unit_words_end
-from .disguise import Disguise, disguised, kept_items
+from .disguise import Disguise, disguised, items_with_units, kept_items
 
 if TYPE_CHECKING:
     from . import Translator
@@ -205,8 +205,10 @@ def _in_parts(request: TranslationRequest) -> Generator[TranslationRequest, str,
     """Two halves with as many amounts each, if people have not seen anything yet; of one amount,
     what stands around it."""
     items = kept_items(request)
-    if len(items) < 2 or request.pinned:
+    if request.pinned:
         return (yield from _around(request, items, _fragment))
+    if len(items) < 2:
+        return (yield from _around(request, items_with_units(request), _fragment))
     cut = unit_words_end(request.text, items[len(items) // 2 - 1][1], request.source)
     answers: list[str] = []
     for text in (request.text[:cut], request.text[cut:]):

@@ -167,6 +167,13 @@ def test_stand_ins_with_other_units_are_not_taken() -> None:
     assert answer == "Condujo 35,9 millas en 2,5 horas."
 
 
+def test_a_unit_that_always_becomes_another_is_written_as_its_sign() -> None:
+    request = TranslationRequest("He drove 35.9 miles today.", "en", "es")
+    words = {"He drove": "Condujo.", "today": "Hoy."}
+    answer, _ = translate(request, lambda each: words.get(each.text, "Condujo 20 kilómetros hoy."))
+    assert answer == "Condujo 35,9 mi hoy."
+
+
 @pytest.mark.parametrize("disguised", ["Cuesta dos 20 dólares.", "Cuesta 20 o 30.", "Cuesta 20 €."])
 def test_what_comes_with_a_number_more_is_not_taken(disguised: str) -> None:
     answers = iter(["77", disguised, "Cuesta."])
