@@ -190,7 +190,8 @@ class BatchConfig:
 
     Languages are ISO 639-1 codes; `source` None: found out by listening. Files go to `output_dir`,
     None: beside the recording. `bilingual` adds files with both languages in each cue. `terms` are
-    the glossary.
+    the glossary. With `speakers` it is told who speaks, as far as their voices differ; with
+    `split_channels` each channel is a speaker.
     """
 
     source: str | None = None
@@ -199,8 +200,12 @@ class BatchConfig:
     bilingual: bool = False
     output_dir: Path | None = None
     terms: tuple[Term, ...] = ()
+    speakers: bool = False
+    split_channels: bool = False
 
     def __post_init__(self) -> None:
+        if self.speakers and self.split_channels:
+            raise ValueError("--split-channels tells who speaks already; leave out --speakers")
         for language in (*self.targets, *([] if self.source is None else [self.source])):
             if re.fullmatch("[a-z]{2}", language) is None:
                 raise ValueError(f"a language must be a code like en or es, got {language!r}")

@@ -76,7 +76,7 @@ class SourceSegment:
     """Words that are translated together: a sentence, or what a pause or the length limit closed.
 
     (segment_id, revision) identifies the text; a newer revision of the same id replaces the older.
-    `language` is the one that is spoken in it, ISO 639-1.
+    `language` is the one spoken in it, ISO 639-1; `speaker` who speaks, from 1, where known.
     """
 
     segment_id: int
@@ -84,6 +84,7 @@ class SourceSegment:
     words: tuple[Word, ...]
     is_final: bool
     language: str
+    speaker: int | None = None
 
     @property
     def text(self) -> str:

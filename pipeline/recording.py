@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .audio.container import AudioChoice, Warn
-from .audio.pcm import to_ms
-from .audio.recording import read_audio
-from .config import BatchConfig, SegmenterConfig
+from .config import BatchConfig
 from .errors import TranslatorError
-from .events import SourceSegment, TranslationRequest, Utterance
+from .events import SourceSegment, TranslationRequest
+from .listening import Progress, listen
 from .recognizers import Recognizer
-from .recognizers.vad import Vad
 from .text.glossary import required
-from .text.segmenter import Segmenter
 from .translators.queue import TranslationQueue
 
 BATCH_SEGMENTS = 32  # that are translated together, into all target languages
 BATCHES_AT_ONCE = 2  # on their way through the translator; where it is slower, recognition waits
 CONTEXT_SEGMENTS = 3  # before a segment, that tell what it is about
-GUESS_MS = 30_000  # of speech, from which the language is guessed
-
-Progress = Callable[[int], None]  # hears how much of the recording is done, in ms
 
 
 @dataclass(slots=True)
@@ -56,28 +47,22 @@ async def transcribe(
     `progress` and `warn` are called on the event loop; `warn` hears in a sentence what is missing
     or wrong where the rest can be used. Raises SurtitleError.
     """
-    async with aclosing(_utterances(path, audio, recognizer, progress, warn)) as utterances:
-        language, heard = await _language(utterances, recognizer, config.source)
+    async with listen(path, audio, config, recognizer, progress, warn) as speech:
+        language = speech.language
         targets = _reached(path, language, config, queue, warn)
-        segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
         translated = _Translated(
             path, Transcript(language), targets, config, queue, is_written=recognizer.is_written
         )
-
-        async def hear(utterance: Utterance) -> None:
-            words = await asyncio.to_thread(recognizer.recognize, utterance, language)
-            await translated.push(segmenter.push(words), tasks)
-
         try:
             async with asyncio.TaskGroup() as tasks:
-                for utterance in heard:
-                    await hear(utterance)
-                async for utterance in utterances:
-                    await hear(utterance)
-                await translated.flush(segmenter.flush(), tasks)
+                async for segments in speech.segments:
+                    await translated.push(segments, tasks)
+                await translated.flush(tasks)
         except ExceptionGroup as errors:  # the first has cancelled the rest
             raise errors.exceptions[0] from None
-        return translated.transcript
+        transcript = translated.transcript
+        transcript.segments = speech.named(transcript.segments)
+        return transcript
 
 
 class _Translated:
@@ -106,9 +91,8 @@ class _Translated:
         while len(self.transcript.segments) - self._translated >= BATCH_SEGMENTS:
             await self._begin(BATCH_SEGMENTS, tasks)
 
-    async def flush(self, segments: list[SourceSegment], tasks: asyncio.TaskGroup) -> None:
-        """Take the last segments. All is translated when the tasks have ended."""
-        await self.push(segments, tasks)
+    async def flush(self, tasks: asyncio.TaskGroup) -> None:
+        """No segments follow. All is translated when the tasks have ended."""
         if rest := len(self.transcript.segments) - self._translated:
             await self._begin(rest, tasks)
 
@@ -167,41 +151,3 @@ def _reached(
     for error in refused:
         warn(f"{path}: {error}")
     return reached
-
-
-async def _utterances(
-    path: Path, audio: AudioChoice, recognizer: Recognizer, progress: Progress, warn: Warn
-) -> AsyncGenerator[Utterance, None]:
-    loop = asyncio.get_running_loop()
-
-    def warn_there(line: str) -> None:  # in a thread
-        loop.call_soon_threadsafe(warn, line)
-
-    chunks = read_audio(path, audio, warn_there)
-    vad = Vad(recognizer.file_vad)
-    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-        for utterance in await asyncio.to_thread(vad.push, chunk):
-            yield utterance
-        progress(to_ms(chunk.start_sample + chunk.samples.size))
-    for utterance in await asyncio.to_thread(vad.flush):
-        yield utterance
-
-
-async def _language(
-    utterances: AsyncGenerator[Utterance, None], recognizer: Recognizer, language: str | None
-) -> tuple[str, list[Utterance]]:
-    """The language spoken, guessed from the first utterances where it is not given, and these."""
-    heard: list[Utterance] = []
-    if language is not None:
-        return language, heard
-    votes: Counter[str] = Counter()
-    heard_ms = 0
-    async for utterance in utterances:
-        heard.append(utterance)
-        guess = await asyncio.to_thread(recognizer.guess_language, utterance)
-        utterance_ms = to_ms(utterance.samples.size)
-        votes[guess.language] += round(guess.probability * utterance_ms)
-        heard_ms += utterance_ms
-        if heard_ms >= GUESS_MS:
-            break
-    return votes.most_common(1)[0][0] if votes else next(iter(recognizer.languages)), heard

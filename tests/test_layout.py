@@ -44,8 +44,9 @@ def test_only_the_diffusion_translator_and_the_commands_reach_the_model() -> Non
 ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "events errors config hub",
     "text audio",
-    "recognizers translators captions subtitles protocols client",
-    "live recording",
+    "recognizers speakers translators captions subtitles protocols client",
+    "live listening",
+    "recording",
     "server bench",
     "commands",
     "cli",

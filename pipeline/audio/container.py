@@ -87,6 +87,12 @@ def audio_tracks(path: Path) -> list[AudioTrack]:
         return _tracks(container)
 
 
+def channel_count(path: Path, choice: AudioChoice) -> int:
+    """How many channels the chosen track has. Raises MediaError."""
+    with _with_audio(path, {}) as container:
+        return _stream(path, container, choice).channels
+
+
 def probe_duration_ms(path: Path) -> int | None:
     """The length that the container states, None where it does not. Raises MediaError."""
     with open_media(path, AudioChoice(), lambda line: None) as media:

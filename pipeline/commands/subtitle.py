@@ -72,6 +72,14 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--track", type=int, metavar="N", help="the audio track to hear, from 1")
     parser.add_argument("--channel", type=int, metavar="N", help="the only channel to hear, from 1")
     parser.add_argument(
+        "--speakers", action="store_true", help="tell who speaks, by their voices: 1:, 2:"
+    )
+    parser.add_argument(
+        "--split-channels",
+        action="store_true",
+        help="tell who speaks where each has a channel; they are heard one by one",
+    )
+    parser.add_argument(
         "--from-track",
         action="store_true",
         help="take the subtitles that are in a video instead of listening",
@@ -170,6 +178,8 @@ def _plan(arguments: argparse.Namespace) -> _Plan:
         bilingual=arguments.bilingual,
         output_dir=arguments.output_dir,
         terms=terms,
+        speakers=arguments.speakers,
+        split_channels=arguments.split_channels,
     )
     expected = tuple(term.source for term in terms)
     recognizer = RecognizerConfig(arguments.asr, arguments.asr_model, expected)
@@ -179,6 +189,8 @@ def _plan(arguments: argparse.Namespace) -> _Plan:
 
 def _check_use(arguments: argparse.Namespace) -> None:
     """Raises ValueError for options that do not go together."""
+    if arguments.split_channels and arguments.channel is not None:
+        raise ValueError("--split-channels hears all channels; leave out --channel")
     documents = [path for path in arguments.files if is_subtitle_file(path)]
     if documents and not arguments.to:
         raise ValueError(f"{documents[0]} holds subtitles; say into which language with --to")

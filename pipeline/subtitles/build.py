@@ -16,7 +16,8 @@ from ..text.tokens import Token, count_chars, join, tokenize, tokenize_words
 from .check import SubtitleRules
 from .cues import Cue, TextBlock
 from .line_breaks import fewest_pieces, line_breaks, split
-from .timing import time_cues
+from .speakers import is_dialogue, labelled, labels, readable, told_again
+from .timing import fits, time_cues
 
 SNAP_MS = 500  # a cut in a translation moves this far to fall between two spoken words
 
@@ -24,14 +25,15 @@ Piece = Sequence[Token]
 Span = tuple[int, int]  # start_ms, end_ms
 
 
-def source_cues(segments: Iterable[SourceSegment], rules: SubtitleRules) -> list[Cue]:
+def source_cues(segments: Sequence[SourceSegment], rules: SubtitleRules) -> list[Cue]:
     """Cues in the language that is spoken, timed by its words."""
-    return _finished([cue for segment in segments for cue in _source_cues(segment, rules)], rules)
+    told = map(labelled, segments, labels(segments))
+    return _finished([cue for segment in told for cue in _source_cues(segment, rules)], rules)
 
 
 def _source_cues(segment: SourceSegment, rules: SubtitleRules) -> list[Cue]:
     return [
-        Cue(*_span(piece), (TextBlock(segment.language, (join(piece),)),))
+        Cue(*_span(piece), (TextBlock(segment.language, (join(piece),)),), segment.speaker)
         for piece in _source_pieces(segment, rules)
     ]
 
@@ -47,16 +49,18 @@ def translated_cues(
     What is spoken in that language is its own translation.
     """
     spoken: list[Cue] = []
-    for segment, translation in zip(segments, translations, strict=True):
+    told = zip(segments, translations, labels(segments), strict=True)
+    for segment, translation, label in told:
         if segment.language == target:
-            spoken += _source_cues(segment, rules)
+            spoken += _source_cues(labelled(segment, label), rules)
             continue
-        tokens = tokenize(translation, language_rules(target))
+        tokens = tokenize(translation and label + translation, language_rules(target))
         count = _piece_count(segment, tokens, target, rules, rules.max_lines)
         ours = _source_pieces(segment, rules)
         theirs = _cut(tokens, count, target, rules.max_lines, _shares(ours, segment.language))
         for (start_ms, end_ms), piece in zip(_spans(segment, ours, theirs), theirs, strict=True):
-            spoken.append(Cue(start_ms, end_ms, (TextBlock(target, (join(piece),)),)))
+            block = TextBlock(target, (join(piece),))
+            spoken.append(Cue(start_ms, end_ms, (block,), segment.speaker))
     return _finished(spoken, rules)
 
 
@@ -72,13 +76,16 @@ def bilingual_cues(
     in that other language stands alone.
     """
     spoken: list[Cue] = []
-    for segment, translation in zip(segments, translations, strict=True):
+    told = zip(
+        map(labelled, segments, labels(segments)), translations, labels(segments), strict=True
+    )
+    for segment, translation, label in told:
         source = segment.language
         if source == target:
             spoken += _source_cues(segment, rules)
             continue
         ours = tokenize_words(segment.words, language_rules(source))
-        theirs = tokenize(translation, language_rules(target))
+        theirs = tokenize(translation and label + translation, language_rules(target))
         count = max(
             _piece_count(segment, ours, source, rules, max_lines=1),
             _piece_count(segment, theirs, target, rules, max_lines=1),
@@ -91,20 +98,25 @@ def bilingual_cues(
         for (start_ms, end_ms), (top, bottom) in zip(spans, pairs, strict=True):
             texts = (source, join(top)), (target, join(bottom))
             blocks = tuple(TextBlock(language, (text,)) for language, text in texts if text)
-            spoken.append(Cue(start_ms, end_ms, blocks))
+            spoken.append(Cue(start_ms, end_ms, blocks, segment.speaker))
     return _finished(spoken, rules)
 
 
 def _finished(spoken: Iterable[Cue], rules: SubtitleRules) -> list[Cue]:
-    return [
-        replace(cue, blocks=tuple(_broken(block) for block in cue.blocks))
-        for cue in time_cues(spoken, rules)
-    ]
+    finished: list[Cue] = []
+    is_told_again = False
+    for cue in time_cues(spoken, rules):
+        told = told_again(cue) if is_told_again else cue
+        cue = told if fits(told, rules) else cue
+        is_told_again = is_dialogue(cue)
+        finished.append(replace(cue, blocks=tuple(_broken(block) for block in cue.blocks)))
+    return finished
 
 
 def _broken(block: TextBlock) -> TextBlock:
-    (text,) = block.lines
-    return replace(block, lines=line_breaks(text, language_rules(block.language)))
+    language = language_rules(block.language)
+    broken = [line for text in block.lines for line in line_breaks(text, language)]
+    return replace(block, lines=tuple(map(readable, broken)))
 
 
 def _source_pieces(segment: SourceSegment, rules: SubtitleRules) -> list[Piece]:

@@ -19,11 +19,15 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle, from `start_ms` up to `end_ms`; a block per language, from top to bottom."""
+    """One subtitle, from `start_ms` up to `end_ms`; a block per language, from top to bottom.
+
+    `speaker` is who says it, from 1; None where that is not known, or where several do.
+    """
 
     start_ms: int
     end_ms: int
     blocks: tuple[TextBlock, ...]
+    speaker: int | None = None
 
     @property
     def lines(self) -> tuple[str, ...]:

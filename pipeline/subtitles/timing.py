@@ -11,6 +11,7 @@ from ..text.tokens import tokenize
 from .check import SubtitleRules
 from .cues import Cue, TextBlock, reading_duration_ms, shortest_duration_ms
 from .line_breaks import fewest_pieces
+from .speakers import dialogue
 
 
 def time_cues(spoken: Iterable[Cue], rules: SubtitleRules) -> list[Cue]:
@@ -93,9 +94,15 @@ def _merged(first: Cue, second: Cue, following: Cue | None, rules: SubtitleRules
         or end_ms - first.start_ms > rules.max_duration_ms
     ):
         return None
-    merged = Cue(first.start_ms, end_ms, _joined_blocks(first, second))
-    fits = all(_fits(block, rules.max_lines // len(merged.blocks)) for block in merged.blocks)
-    return merged if fits and _missing_ms(merged, following, rules) < missing_ms else None
+    if first.speaker == second.speaker:
+        blocks, speaker = _joined_blocks(first, second), first.speaker
+    else:
+        blocks, speaker = dialogue(first, second), None
+    if blocks is None:
+        return None
+    merged = Cue(first.start_ms, end_ms, blocks, speaker)
+    is_better = _missing_ms(merged, following, rules) < missing_ms
+    return merged if is_better and fits(merged, rules) else None
 
 
 def _joined_blocks(first: Cue, second: Cue) -> tuple[TextBlock, ...]:
@@ -106,6 +113,14 @@ def _joined_blocks(first: Cue, second: Cue) -> tuple[TextBlock, ...]:
     return tuple(
         TextBlock(language, ((" " if language_rules(language).has_spaces else "").join(lines),))
         for language, lines in texts.items()
+    )
+
+
+def fits(cue: Cue, rules: SubtitleRules) -> bool:
+    """Whether its blocks, before their lines are broken, are no more than `max_lines`."""
+    lines = len(cue.lines)
+    return lines <= rules.max_lines and all(
+        _fits(block, rules.max_lines // lines) for block in cue.blocks
     )
 
 

@@ -44,3 +44,8 @@ def test_a_model_of_whisper_does_not_go_with_moonshine():
 def test_impossible_wishes_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BatchConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_speakers_are_told_in_one_way() -> None:
+    with pytest.raises(ValueError, match="leave out --speakers"):
+        BatchConfig("en", speakers=True, split_channels=True)

@@ -259,3 +259,9 @@ def test_a_segment_is_translated_with_those_before_it_as_context() -> None:
     ]
     assert sorted(r.context for r in translator.asked) == sorted(expected)
     assert len(expected[-1]) == 3
+
+
+def test_a_language_that_was_found_out_needs_no_translation_into_itself() -> None:
+    transcript = run(BatchConfig(None, ("fr", "es")))
+    assert transcript.language == "fr"
+    assert transcript.translations.keys() == {"es"}

@@ -1,0 +1,189 @@
+"""What is said in a recording, and who says it: utterances, then words, then segments."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from .audio.container import AudioChoice, Warn, channel_count
+from .audio.pcm import to_ms
+from .audio.recording import read_audio
+from .config import BatchConfig, SegmenterConfig
+from .events import SourceSegment, Utterance, Word
+from .recognizers import Recognizer
+from .recognizers.vad import Vad
+from .speakers.naming import SpeakerNamer
+from .speakers.voice_encoder import VoiceEncoder
+from .text.segmenter import Segmenter
+
+GUESS_MS = 30_000  # of speech, from which the language is guessed
+
+Progress = Callable[[int], None]  # hears how much of the recording is done, in ms
+Segments = list[SourceSegment]
+
+
+@dataclass(slots=True)
+class Speech:
+    """What is said in `language`: its segments, as they are heard, to be iterated once.
+
+    `named`, which takes all of them at the end, tells their speakers, where that was asked for.
+    """
+
+    language: str
+    segments: AsyncGenerator[Segments, None]
+    named: Callable[[Segments], Segments]
+
+
+@asynccontextmanager
+async def listen(
+    path: Path,
+    audio: AudioChoice,
+    config: BatchConfig,
+    recognizer: Recognizer,
+    progress: Progress,
+    warn: Warn,
+) -> AsyncGenerator[Speech, None]:
+    """Hear a recording: what is in all channels of a track, or each channel for itself.
+
+    Decoding and recognition compute in threads. Raises SurtitleError.
+    """
+    ear = _Ear(path, audio, config.source, recognizer, warn)
+    if config.split_channels and await asyncio.to_thread(channel_count, path, audio) > 1:
+        language, segments = await ear.hear_channels(progress)
+        yield Speech(language, _as_heard(segments), lambda known: known)
+        return
+    namer = SpeakerNamer(await asyncio.to_thread(VoiceEncoder)) if config.speakers else None
+    async with aclosing(ear.utterances(audio, progress)) as utterances:
+        language, first = await ear.language(utterances)
+        async with aclosing(ear.segments(language, first, utterances, namer)) as segments:
+            yield Speech(
+                language, segments, (lambda known: known) if namer is None else namer.named
+            )
+
+
+def _cut(segmenter: Segmenter, words: Sequence[Word], places: Sequence[int]) -> Segments:
+    """The segments that words close, and that end before the words at `places`."""
+    segments: Segments = []
+    for first, end in pairwise([0, *places, len(words)]):
+        segments += segmenter.push(words[first:end])
+        segments += segmenter.flush() if end in places else []
+    return segments
+
+
+async def _as_heard(segments: Segments) -> AsyncGenerator[Segments, None]:
+    yield segments
+
+
+class _Ear:
+    """A recording and what listens to it."""
+
+    def __init__(
+        self,
+        path: Path,
+        audio: AudioChoice,
+        source: str | None,
+        recognizer: Recognizer,
+        warn: Warn,
+    ) -> None:
+        self._path, self._audio, self._source = path, audio, source
+        self._recognizer = recognizer
+        self._warn = warn
+
+    async def hear_channels(self, progress: Progress) -> tuple[str, Segments]:
+        """One channel after the other, each a speaker; what is said in all of them, by time."""
+        count = await asyncio.to_thread(channel_count, self._path, self._audio)
+        found: Segments = []
+        language = ""
+        done_ms = length_ms = 0
+        for number in range(1, count + 1):
+
+            def tell(heard_ms: int, before_ms: int = done_ms) -> None:
+                nonlocal length_ms
+                length_ms = heard_ms
+                progress((before_ms + heard_ms) // count)
+
+            choice = replace(self._audio, channel=number)
+            async with aclosing(self.utterances(choice, tell)) as utterances:
+                language, first = await self.language(utterances)
+                if first:
+                    self._source = language  # that of the first who speaks
+                async for segments in self.segments(language, first, utterances, None):
+                    found += [replace(segment, speaker=number) for segment in segments]
+            done_ms += length_ms
+        found.sort(key=lambda segment: segment.start_ms)
+        numbered = [replace(segment, segment_id=at) for at, segment in enumerate(found)]
+        return self._source or language, numbered
+
+    async def segments(
+        self,
+        language: str,
+        first: Iterable[Utterance],
+        utterances: AsyncGenerator[Utterance, None],
+        namer: SpeakerNamer | None,
+    ) -> AsyncGenerator[Segments, None]:
+        """The segments of the `first` utterances, then of the others."""
+        recognizer = self._recognizer
+        segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
+
+        async def hear(utterance: Utterance) -> Segments:
+            words = await asyncio.to_thread(recognizer.recognize, utterance, language)
+            if namer is None:
+                return segmenter.push(words)
+            namer.hear(utterance)
+            opened = list(segmenter.open_words)
+            changes = await asyncio.to_thread(namer.changes, [*opened, *words])
+            segments = _cut(segmenter, words, [max(0, at - len(opened)) for at in changes])
+            opened = list(segmenter.open_words)
+            await asyncio.to_thread(namer.add, segments, opened[0].start_ms if opened else None)
+            return segments
+
+        for utterance in first:
+            yield await hear(utterance)
+        async for utterance in utterances:
+            yield await hear(utterance)
+        last = segmenter.flush()
+        if namer is not None:
+            await asyncio.to_thread(namer.add, last, None)
+        yield last
+
+    async def utterances(
+        self, audio: AudioChoice, progress: Progress
+    ) -> AsyncGenerator[Utterance, None]:
+        loop = asyncio.get_running_loop()
+
+        def warn_there(line: str) -> None:  # in a thread
+            loop.call_soon_threadsafe(self._warn, line)
+
+        chunks = read_audio(self._path, audio, warn_there)
+        vad = Vad(self._recognizer.file_vad)
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            for utterance in await asyncio.to_thread(vad.push, chunk):
+                yield utterance
+            progress(to_ms(chunk.start_sample + chunk.samples.size))
+        for utterance in await asyncio.to_thread(vad.flush):
+            yield utterance
+
+    async def language(
+        self, utterances: AsyncGenerator[Utterance, None]
+    ) -> tuple[str, list[Utterance]]:
+        """The language spoken, guessed from the first utterances if it is not given, and these."""
+        heard: list[Utterance] = []
+        if self._source is not None:
+            return self._source, heard
+        votes: Counter[str] = Counter()
+        heard_ms = 0
+        async for utterance in utterances:
+            heard.append(utterance)
+            guess = await asyncio.to_thread(self._recognizer.guess_language, utterance)
+            utterance_ms = to_ms(utterance.samples.size)
+            votes[guess.language] += round(guess.probability * utterance_ms)
+            heard_ms += utterance_ms
+            if heard_ms >= GUESS_MS:
+                break
+        found = votes.most_common(1)[0][0] if votes else next(iter(self._recognizer.languages))
+        return found, heard

@@ -1,0 +1,1 @@
+"""Who speaks in a recording: voices are compared, and each gets a number."""
