@@ -90,13 +90,11 @@ def test_a_segment_ends_where_another_voice_goes_on_with_the_sentence() -> None:
     class Flowing(Sentences):
         file_vad = VadConfig(min_silence_ms=500, speech_pad_ms=200)
 
+    turn_ms = 13_870  # where the first voice takes its second turn
     anybody = heard(SOUP, BatchConfig("en"), Flowing(runs_on=True)).segments
-    first, second, *_ = heard(
-        SOUP, BatchConfig("en", speakers=True), Flowing(runs_on=True)
-    ).segments
-    assert first.text == "So is said So is said"  # two sentences of one voice
-    assert second.text == "So is said So is said"  # and two of the other
-    assert anybody[0].text.startswith("So is said So is said So")
+    assert turn_ms not in [segment.start_ms for segment in anybody]
+    somebody = heard(SOUP, BatchConfig("en", speakers=True), Flowing(runs_on=True)).segments
+    assert turn_ms in [segment.start_ms for segment in somebody]
 
 
 def written(path: Path, *channels: Samples) -> Path:
