@@ -41,7 +41,7 @@ _UNITS = {
     "h": ("h", r"hours?|horas?|stunden?|heures?|or[ae]"),
     "min": ("min", r"minut\w+"),
     "s": ("s", r"seconds?|segundos?|sekunden?|secondes?|secondi|secondo"),
-    "million": ("M Mio", r"mill?i[oóõ]\w+|milh(?:ão|ões)"),
+    "million": ("M Mio", r"mill?i?[oóõ]\w+|milh(?:ão|ões)"),
     "billion": ("bn", r"billions?|mill?iard\w*|mil millones|bilh(?:ão|ões)|mil milhões"),
 }
 # Whose words hardly mean anything else, so that they are looked for in what is to be translated.
@@ -63,7 +63,7 @@ BEHIND = (
 )
 _WORD_FOLLOWS = re.compile(r"[ \u00a0\u202f-]+[^\W\d]")
 # "2 millones de dólares", "2 Mio. Euro"
-_BETWEEN = r"(?:[ \u00a0\u202f-]+(?:d[ei]|d'|of|US|Mio\.?|mill?i[oóõ]\w+|mill?iard\w*|milh\w+))*"
+_BETWEEN = r"(?:[ \u00a0\u202f-]+(?:d[ei]|d'|of|US|Mio\.?|mill?i?[oóõ]\w+|mill?iard\w*|milh\w+))*"
 
 
 def unit_of(sign: str) -> str:

@@ -67,6 +67,7 @@ SAME = [
     ("I have two dogs.", "Tengo 2 perros.", "es"),
     ("I have forty-seven cats.", "Tengo 47 gatos.", "es"),
     ("$2 million", "2 Millionen Dollar", "de"),
+    ("2 million dollars", "2 millones de dólares", "es"),
     ("On May 3, 1999", "El 3 de mayo de 1999", "es"),
     ("It takes 10-15 minutes.", "Tarda de 10 a 15 minutos.", "es"),
     ("The price is 1,200 dollars.", "價格是1,200美元", "zh"),
