@@ -62,6 +62,7 @@ class Session:
         self._last_word: Word | None = None  # of the last final segment
         self._begun = asyncio.Event()
         self._dropped_drafts = 0
+        self.word_count = 0  # that are certain
         self._translator_is_away = False
 
     def status(self) -> Status:
@@ -110,6 +111,7 @@ class Session:
     def _hear(self, hypothesis: Hypothesis) -> None:
         if hypothesis.language not in (None, self._segmenter.language):
             self._switch(hypothesis.language)
+        self.word_count += len(hypothesis.committed)
         closed = self._segmenter.push(hypothesis.committed)
         if not hypothesis.tail:
             closed += self._segmenter.close_in_silence(hypothesis.heard_ms)

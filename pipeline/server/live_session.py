@@ -6,11 +6,14 @@ import asyncio
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ..audio.resampler import Resampler
 from ..config import LiveConfig, ServerConfig
 from ..errors import RefusedError
+from ..events import Status
 from ..live import Session
+from .first_sound import FirstSound
 from .hub import Hub, Outbox
 from .storage.stored_first import StoredFirst
 
@@ -47,6 +50,7 @@ class LiveSession:
         self._captions = captions
         self._server = server
         self._resampler = Resampler(sample_rate_hz)
+        self._first_sound = FirstSound(sample_rate_hz)
         self._outbox: Outbox | None = None  # of the publisher, while it is connected
         self._absence: asyncio.TimerHandle | None = None
         self._is_stopped = False
@@ -66,7 +70,14 @@ class LiveSession:
                 f"{self._server.max_ahead_ms / 1000:g} s are allowed; send it as it is spoken",
             )
         self.received_samples += sample_count
-        self._listener.push(self._resampler.push(pcm))
+        samples = self._resampler.push(pcm)
+        self._first_sound.push(samples)
+        self._listener.push(samples)
+
+    def status(self) -> Status:
+        status = self.session.status()
+        odd = self._first_sound.notice(status.heard_ms, self.session.word_count)
+        return replace(status, notice=status.notice or odd)
 
     def flush(self) -> None:
         """End the segment that is open."""

@@ -181,7 +181,7 @@ class Rooms:
         self._count_untranslated(live, status.dropped_drafts)
 
     def _tell_status(self, live: LiveSession) -> Status:
-        status = live.session.status()
+        status = live.status()
         notice = _unstored_notice(self._store.unstored) or status.notice
         status = replace(status, viewers=len(live.hub.viewers), notice=notice)
         live.hub.publish(live.id, status)

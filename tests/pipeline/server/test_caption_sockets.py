@@ -6,11 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.errors import RecognizerError
 
+from ..scripted_recognizer import ScriptedRecognizer
 from .scripted import (
     START,
     WORD_MS,
@@ -237,3 +239,22 @@ def test_a_session_ends_when_its_publisher_stays_away(tmp_path: Path) -> None:
             assert (await refused(late))[0] == "unknown_session"
 
     serve(scenario, tmp_path, resume_s=0.05)
+
+
+def test_a_publisher_of_loud_sound_without_words_is_asked_for_its_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("surtitle.pipeline.server.rooms.STATUS_S", 0.05)
+    deaf = ScriptedRecognizer("")
+    loud = (8000 * np.sin(np.arange(8000))).astype("<i2").tobytes()  # a second
+
+    async def scenario(served: Served) -> None:
+        publisher, _ = await served.publish()
+        for _ in range(12):
+            await publisher.send(loud)
+        message = await read(publisher)
+        while not message.get("notice"):
+            message = await read(publisher)
+        assert message["type"] == "status" and "at 8000 Hz" in message["notice"]
+
+    serve(scenario, tmp_path, worker=deaf)
