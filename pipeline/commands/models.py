@@ -21,9 +21,9 @@ from ...model.errors import CheckpointError
 from ...model.installed import inspect, model_folders, models_folder
 from ..errors import TranslatorError
 from ..recognizers.installed import WHISPER_MB, fetch_recognizer, installed_recognizers
-from ..translators.catalog import CATALOG
-from ..translators.ct2_installed import ct2_folders
-from ..translators.layouts import directions_text, read_card, read_layout
+from ..translators.ctranslate2.catalog import CATALOG
+from ..translators.ctranslate2.installed import ct2_folders
+from ..translators.ctranslate2.layouts import directions_text, read_card, read_layout
 
 
 def add_to(commands: Any) -> None:
@@ -84,7 +84,7 @@ def run_fetch(arguments: argparse.Namespace) -> int:
 
 
 def _fetch_translator(arguments: argparse.Namespace, say: Callable[[str], None]) -> Path:
-    from ..translators.fetching import Told, fetch_translator  # 0.5 s
+    from ..translators.ctranslate2.fetching import Told, fetch_translator  # 0.5 s
 
     console = Console(stderr=True)
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()

@@ -62,7 +62,7 @@ def open_translator(
     Raises TranslatorError where it cannot be loaded, and ValueError for a name that is not known.
     """
     if config.is_address:
-        from .llm_server import LlmServerTranslator
+        from .llm_server.translator import LlmServerTranslator
 
         return LlmServerTranslator(
             config.name, config.llm_model, at_once=config.llm_requests, key=config.llm_key

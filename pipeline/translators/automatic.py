@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..errors import TranslatorError
 from . import Translator
-from .catalog import suggestion
-from .ct2_installed import Installed, ct2_folders, installed_models
-from .layouts import is_ctranslate2_model
+from .ctranslate2.catalog import suggestion
+from .ctranslate2.installed import Installed, ct2_folders, installed_models
+from .ctranslate2.layouts import is_ctranslate2_model
 from .pivot import PIVOT, PivotTranslator
 
 Direction = tuple[str | None, str]  # the source is None where it is not known yet
@@ -28,7 +28,7 @@ def open_automatic(
     installed = _needed(installed_models(), directions)
     translators: list[Translator] = []
     if installed:
-        from .ctranslate2 import CTranslate2Translator
+        from .ctranslate2.translator import CTranslate2Translator
 
         translators.append(CTranslate2Translator(*(one.folder for one in installed)))
     lacking = [each for each in directions if not _is_known(each, translators, say)]
@@ -51,7 +51,7 @@ def remedy(source: str, target: str) -> str:
 
 def open_installed(checkpoints: Sequence[str], directions: Collection[Direction]) -> Translator:
     """CTranslate2 models only. Raises TranslatorError."""
-    from .ctranslate2 import CTranslate2Translator
+    from .ctranslate2.translator import CTranslate2Translator
 
     models: Sequence[str | Path] = checkpoints
     if not checkpoints:
@@ -86,7 +86,7 @@ def _named(checkpoints: Sequence[str]) -> list[Translator]:
     own = [each for each in checkpoints if each not in ct2]
     translators: list[Translator] = []
     if ct2:
-        from .ctranslate2 import CTranslate2Translator
+        from .ctranslate2.translator import CTranslate2Translator
 
         translators.append(CTranslate2Translator(*ct2))
     if own:

@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def tiny_models() -> ModuleType:
     pytest.importorskip("transformers", reason="pip install --editable '.[dev]'")
-    from . import tiny_models
+    from .ctranslate2 import tiny_models
 
     return tiny_models
 

@@ -13,7 +13,11 @@ from surtitle.pipeline.config import TranslatorConfig
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.translators import TRANSLATORS, open_translator
-from surtitle.pipeline.translators.ct2_installed import ct2_folders, find_folder, models_folder
+from surtitle.pipeline.translators.ctranslate2.installed import (
+    ct2_folders,
+    find_folder,
+    models_folder,
+)
 
 
 @pytest.fixture

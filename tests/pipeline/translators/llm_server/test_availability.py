@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from surtitle.pipeline.translators.availability import Availability, Permit
+from surtitle.pipeline.translators.llm_server.availability import Availability, Permit
 
 
 def gone(now_s: float = 0.0) -> Availability:

@@ -12,12 +12,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from ..errors import TranslatorError
-from ..events import TranslationRequest
-from ..text.pieces import fitting_pieces, joined
-from .ct2_installed import find_folder
-from .ct2_model import BEAM, Ct2Model, Sentence
+from ...errors import TranslatorError
+from ...events import TranslationRequest
+from ...text.pieces import fitting_pieces, joined
+from .installed import find_folder
 from .layouts import directions_text
+from .model import BEAM, Ct2Model, Sentence
 
 COLLECT_S = 0.004  # what comes within this time is translated together
 MAX_WORDS = 48  # longer text is cut at sentences and clauses: the models are trained on sentences

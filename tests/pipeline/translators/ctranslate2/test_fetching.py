@@ -16,15 +16,15 @@ import pytest
 from surtitle.pipeline import hub as asking
 from surtitle.pipeline.cli import main
 from surtitle.pipeline.errors import TranslatorError
-from surtitle.pipeline.translators import fetching
-from surtitle.pipeline.translators.catalog import CATALOG, Entry, suggestion
-from surtitle.pipeline.translators.ct2_installed import (
+from surtitle.pipeline.translators.ctranslate2 import fetching
+from surtitle.pipeline.translators.ctranslate2.catalog import CATALOG, Entry, suggestion
+from surtitle.pipeline.translators.ctranslate2.fetching import Told, fetch, fetch_translator
+from surtitle.pipeline.translators.ctranslate2.installed import (
     ct2_folders,
     installed_models,
     models_folder,
 )
-from surtitle.pipeline.translators.ctranslate2 import CTranslate2Translator
-from surtitle.pipeline.translators.fetching import Told, fetch, fetch_translator
+from surtitle.pipeline.translators.ctranslate2.translator import CTranslate2Translator
 
 from .fake_hub import COMMIT, FakeHub
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import TranslatorError
-from ..text.codes import two_letters
+from ...errors import TranslatorError
+from ...text.codes import two_letters
 from .subwords import Subwords, load_subwords
 
 CARD = "surtitle.json"  # beside a model that was fetched: where it is from, and what it knows

@@ -17,10 +17,10 @@ from urllib.parse import quote
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from ..errors import TranslatorError
-from ..hub import answer_of, download, reason
+from ...errors import TranslatorError
+from ...hub import answer_of, download, reason
 from .catalog import CATALOG, Entry
-from .ct2_installed import models_folder
+from .installed import models_folder
 from .layouts import CARD, is_ctranslate2_model, read_card, read_layout
 
 REPLY_TIMEOUT_S = 10.0

@@ -12,7 +12,7 @@ import pytest
 
 from surtitle.pipeline.captions.track import CaptionTrack
 from surtitle.pipeline.events import SourceSegment, TranslationRequest, Word
-from surtitle.pipeline.translators.ctranslate2 import CTranslate2Translator
+from surtitle.pipeline.translators.ctranslate2.translator import CTranslate2Translator
 
 pytestmark = pytest.mark.slow
 

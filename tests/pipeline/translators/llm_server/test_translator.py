@@ -14,10 +14,12 @@ import pytest
 from surtitle.pipeline.config import TranslatorConfig
 from surtitle.pipeline.errors import TranslatorAway, TranslatorError
 from surtitle.pipeline.events import TranslationRequest
-from surtitle.pipeline.translators import availability, llm_server, open_translator
-from surtitle.pipeline.translators.chat import Patience
+from surtitle.pipeline.translators import open_translator
 from surtitle.pipeline.translators.keeping import KeepingTranslator
-from surtitle.pipeline.translators.llm_server import LlmServerTranslator
+from surtitle.pipeline.translators.llm_server import availability
+from surtitle.pipeline.translators.llm_server import translator as llm_server
+from surtitle.pipeline.translators.llm_server.chat import Patience
+from surtitle.pipeline.translators.llm_server.translator import LlmServerTranslator
 from surtitle.pipeline.translators.queue import TranslationQueue
 
 from .fake_llm_server import (

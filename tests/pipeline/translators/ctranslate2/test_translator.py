@@ -13,9 +13,10 @@ import pytest
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.text.glossary import contains
-from surtitle.pipeline.translators import Translator, ct2_model
-from surtitle.pipeline.translators.ct2_model import BEAM, Ct2Model, Sentence, goes_on
-from surtitle.pipeline.translators.ctranslate2 import CTranslate2Translator
+from surtitle.pipeline.translators import Translator
+from surtitle.pipeline.translators.ctranslate2 import model as ct2_model
+from surtitle.pipeline.translators.ctranslate2.model import BEAM, Ct2Model, Sentence, goes_on
+from surtitle.pipeline.translators.ctranslate2.translator import CTranslate2Translator
 
 LAYOUTS = ["Marian", "M2M-100", "NLLB", "MADLAD", "T5"]
 TARGETS = dict.fromkeys(LAYOUTS, "es") | {"T5": "de"}

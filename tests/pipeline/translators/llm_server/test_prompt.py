@@ -7,7 +7,7 @@ import pytest
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.text.language_names import LANGUAGE_NAMES
 from surtitle.pipeline.text.languages import LANGUAGES
-from surtitle.pipeline.translators.llm_prompt import (
+from surtitle.pipeline.translators.llm_server.prompt import (
     begins_as_pinned,
     complaint,
     continuation_in,

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import TranslatorError
-from ..text.glossary import contains
-from ..text.scripts import are_parted
+from ...errors import TranslatorError
+from ...text.glossary import contains
+from ...text.scripts import are_parted
 from .layouts import END, Layout, read_layout
 from .subwords import continued
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from surtitle.pipeline.events import TranslationRequest
-from surtitle.pipeline.translators.llm_server import LlmServerTranslator
+from surtitle.pipeline.translators.llm_server.translator import LlmServerTranslator
 
 from .tiny_gguf import write_tiny_gguf
 

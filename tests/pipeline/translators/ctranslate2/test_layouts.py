@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from surtitle.pipeline.errors import TranslatorError
-from surtitle.pipeline.translators.layouts import (
+from surtitle.pipeline.translators.ctranslate2.layouts import (
     directions_text,
     is_ctranslate2_model,
     read_layout,

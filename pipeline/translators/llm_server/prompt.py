@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ..captions.budget import common_prefix, units
-from ..events import TranslationRequest
-from ..text.glossary import contains
-from ..text.language_names import LANGUAGE_NAMES
-from ..text.languages import language_rules
+from ...captions.budget import common_prefix, units
+from ...events import TranslationRequest
+from ...text.glossary import contains
+from ...text.language_names import LANGUAGE_NAMES
+from ...text.languages import language_rules
 
 Message = dict[str, str]
 

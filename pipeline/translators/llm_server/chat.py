@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from ..config import is_loopback
-from ..errors import TranslatorAway, TranslatorError
+from ...config import is_loopback
+from ...errors import TranslatorAway, TranslatorError
 
 CONNECT_S = 5.0
 MOST_BYTES = 4 << 20  # of one answer on the wire, thoughts and all

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from ..errors import TranslatorError
+from ...errors import TranslatorError
 
 SPACE = "▁"  # a piece that begins with it begins a word
 

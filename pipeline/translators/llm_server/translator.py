@@ -10,13 +10,13 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from ..errors import TranslatorAway, TranslatorError
-from ..events import TranslationRequest
-from ..text.language_names import LANGUAGE_NAMES
-from ..text.pieces import joined, pieces
+from ...errors import TranslatorAway, TranslatorError
+from ...events import TranslationRequest
+from ...text.language_names import LANGUAGE_NAMES
+from ...text.pieces import joined, pieces
 from .availability import Availability, Permit
 from .chat import Answer, ChatServer, Patience, Refused, ServerAway
-from .llm_prompt import (
+from .prompt import (
     PROBE,
     REST_OF_PROBE,
     Message,

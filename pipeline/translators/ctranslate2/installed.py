@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import TranslatorError
+from ...errors import TranslatorError
 from .layouts import Layout, is_ctranslate2_model, read_layout
 
 
