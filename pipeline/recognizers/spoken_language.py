@@ -13,8 +13,9 @@ from . import LanguageGuess
 # So much of an open utterance is heard before it is guessed; the next time where that was doubtful.
 GUESSED_AT_SAMPLES = tuple(seconds * SAMPLE_RATE_HZ for seconds in (2, 4, 8))
 MOST_SAMPLES = GUESSED_AT_SAMPLES[-1]
-SURE = 0.7  # from this probability on, a guess changes the language at once,
-LIKELY = 0.5  # and from this on, if it is the last guess; or it confirms what was spoken before
+NEW = 0.9  # from this probability on, a guess is taken at once,
+SURE = 0.7  # from this on, if the language was spoken before,
+LIKELY = 0.5  # and from this on, if it is spoken now, or the guess is the last
 
 
 class LanguageGuesser(Protocol):
@@ -45,6 +46,7 @@ class SpokenLanguage:
         self._utterance: int | None = None  # of which the language is known
         self._guessed: int | None = None
         self._guesses = 0  # of that one
+        self._spoken: set[str] = set()
         self._language = named
 
     @property
@@ -89,12 +91,15 @@ class SpokenLanguage:
         self._guesses = 1 + (self._guesses if utterance == self._guessed else 0)
         self._guessed = utterance
         is_last = not is_draft or self._guesses == len(GUESSED_AT_SAMPLES)
-        enough = LIKELY if is_last or guess.language == self._language else SURE
+        enough = SURE if guess.language in self._spoken else NEW
+        if is_last or guess.language == self._language:
+            enough = LIKELY
         if guess.probability < enough and not is_last:
             return False
         self._utterance = utterance
         if guess.probability >= enough or self._language == AUTO:
             self._language = guess.language
+            self._spoken.add(guess.language)
         return True
 
 

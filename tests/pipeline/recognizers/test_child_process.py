@@ -228,3 +228,15 @@ def run_script(script: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+def test_what_a_guess_takes_shortens_no_patience(tmp_path: Path) -> None:
+    make = partial(doomed, SCRIPT, Fate("", 0, tmp_path))
+    recognizer = ChildProcessRecognizer(make, lambda line: None)
+    try:
+        recognizer.guess_language(speech())
+        assert recognizer._cost.expected_s(1.0) is None
+        recognizer.recognize(speech(), "en")
+        assert recognizer._cost.expected_s(1.0) is not None
+    finally:
+        recognizer.close()

@@ -14,6 +14,7 @@ from surtitle.pipeline.recognizers.spoken_language import (
     GUESSED_AT_SAMPLES,
     LIKELY,
     MOST_SAMPLES,
+    NEW,
     SURE,
     SpokenLanguage,
 )
@@ -92,8 +93,10 @@ def test_of_a_doubtful_utterance_more_is_heard_before_it_is_guessed_again() -> N
 
 
 def test_less_is_needed_to_stay_with_a_language_than_to_change_it() -> None:
-    spoken = SpokenLanguage(AUTO, Guesser(("en", SURE), ("en", LIKELY), ("es", 0.69)), "me")
-    assert [find(spoken, n, is_draft=True) for n in range(3)] == [True, True, False]
+    guesses = ("en", NEW), ("en", LIKELY), ("es", NEW), ("en", SURE), ("es", 0.69), ("de", 0.89)
+    spoken = SpokenLanguage(AUTO, Guesser(*guesses), "me")
+    found = [find(spoken, n, is_draft=True) for n in range(6)]
+    assert found == [True, True, True, True, False, False]
 
 
 def test_an_utterance_of_which_nothing_is_there_stays_to_be_guessed() -> None:
