@@ -19,8 +19,7 @@ _HEARING_PEERS = (
     "uvicorn",
     "websockets",
     "asyncio",
-    f"{__package__}.door",
-    f"{__package__}.wire",
+    f"{__package__}.gate",
 )
 _OUR_FAULTS = "Exception in ASGI application", "Exception in callback", "Task exception was never"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
