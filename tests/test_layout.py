@@ -47,6 +47,7 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "recognizers speakers translators captions subtitles protocols client",
     "live listening",
     "recording",
+    "jobs",
     "server bench",
     "commands",
     "cli",

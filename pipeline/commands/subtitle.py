@@ -15,6 +15,9 @@ from rich.console import Console
 from ..audio.container import AudioChoice
 from ..config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig, TranslatorConfig
 from ..errors import MediaError, SurtitleError
+from ..jobs.arrivals import arrivals
+from ..jobs.inputs import Wanted, all_files
+from ..jobs.work import Tools
 from ..recognizers import Recognizer
 from ..recognizers.choice import open_recognizer
 from ..subtitles.burn import find_ffmpeg
@@ -31,10 +34,7 @@ from .options import (
     translator_config,
 )
 from .stopping import Stop, run_until_wanted
-from .subtitle_inputs import Wanted, all_files
-from .subtitle_work import Tools
 from .subtitling import Subtitling, say
-from .watching import arrivals
 
 
 def add_to(commands: Any) -> None:

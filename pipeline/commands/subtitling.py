@@ -16,8 +16,8 @@ from rich.table import Column, Table
 
 from ..audio.container import AudioChoice, probe_duration_ms
 from ..errors import SurtitleError
+from ..jobs.work import Outcome, Tools, Work
 from ..subtitles.outputs import Input
-from .subtitle_work import Outcome, Tools, Work
 
 COLUMNS = "length", "language", "files", "cues", "off guide", "took"
 

@@ -138,7 +138,9 @@ def test_speech_is_read_in_three_languages_though_connections_break(
             wanted = [caption["text"] for caption in kept["captions"]]
             assert len(wanted) >= 4, wanted
             page.wait_for_function(
-                "count => document.querySelectorAll('#log p').length >= count", arg=len(wanted)
+                "count => document.querySelectorAll('#log p').length >= count",
+                arg=len(wanted),
+                timeout=PATIENCE_MS,
             )
             assert _finals(page) == wanted
         assert len({tuple(_finals(page)) for page in pages.values()}) == len(pages)

@@ -12,7 +12,8 @@ import av
 import pytest
 
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.commands import subtitle, watching
+from surtitle.pipeline.commands import subtitle
+from surtitle.pipeline.jobs import arrivals as watching
 from surtitle.pipeline.subtitles.documents import read_document
 
 from ..scripted_translator import ScriptedTranslator

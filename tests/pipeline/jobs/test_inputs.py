@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from surtitle.pipeline.commands.subtitle_inputs import Wanted, all_files
 from surtitle.pipeline.config import BatchConfig
+from surtitle.pipeline.jobs.inputs import Wanted, all_files
 
 WANTED = Wanted(None, ("es",), None, from_track=False, mux=False, burn=False)
 CONFIG = BatchConfig(None, ("es",))

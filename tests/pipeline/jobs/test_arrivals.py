@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from surtitle.pipeline.commands.watching import Arrivals
+from surtitle.pipeline.jobs.arrivals import Arrivals
 
 A, B = Path("a.mp4"), Path("b.mp4")
 
