@@ -1,7 +1,8 @@
 """A recognizer in a process of its own.
 
 A native library that crashes, hangs or holds Python's lock then costs an utterance, and not the
-server. The process hears no signals: when they end the parent, it is to recognize the last words.
+server. While it works, the process gives signs of life, so that one that is slow is not taken for
+one that hangs. It hears no signals: when they end the parent, it is to recognize the last words.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ Make = Callable[[Say], Recognizer]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 DISMISS_S = 2.0  # for an idle process to end by itself
+BEAT_S = 0.5  # between two signs of life
 STARTS = 2  # a process that ends twice while it starts cannot be replaced
 
 log = logging.getLogger(__name__)
@@ -41,17 +43,18 @@ log = logging.getLogger(__name__)
 class Patience:
     """How long a process may take before it counts as hung.
 
-    For a call `call_s`, and `times` what sound of its length has cost so far; `unmeasured_s` for
-    the first one. To start again: `start_s`. The first start may fetch weights, and is not limited.
+    Without a sign of life `silence_s`. With them, `answer_s` for a call, and `times` what sound of
+    its length has cost so far. To start again: `start_s`. The first start may fetch weights, and is
+    not limited.
     """
 
-    call_s: float = 5.0
-    times: float = 5.0  # other temperatures, and a machine that others use as well
-    unmeasured_s: float = 60.0
+    silence_s: float = 5.0
+    answer_s: float = 60.0
+    times: float = 10.0  # other temperatures, and a machine that others use as well
     start_s: float = 120.0
 
     def for_call(self, expected_s: float | None) -> float:
-        return self.unmeasured_s if expected_s is None else self.call_s + self.times * expected_s
+        return self.answer_s + self.times * (expected_s or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +86,17 @@ class _Failure:
     is_ours: bool  # RecognizerError, else any
 
 
+class _AtWork:
+    """A sign of life."""
+
+
 class ChildProcessRecognizer:
     """The recognizer that `make` makes, in a child process.
 
     `make` must be picklable; what it says while the first process starts is passed on to `say`. A
-    process that has died, or answers too late and is ended for it, makes the call fail with
-    WorkerLost; the next call starts a new one. Raises RecognizerError where `make` does, and where
-    no process can be started again.
+    process that has died, or is ended as it hangs, makes the call fail with WorkerLost; the next
+    call starts a new one. Raises RecognizerError where `make` does, and where no process can be
+    started again.
     """
 
     def __init__(self, make: Make, say: Say, patience: Patience | None = None) -> None:
@@ -173,7 +180,8 @@ class ChildProcessRecognizer:
             sound_s = question.utterance.samples.size / SAMPLE_RATE_HZ
             began_s = time.monotonic()
             try:
-                with child.within(self._patience.for_call(self._cost.expected_s(sound_s))):
+                limit_s = self._patience.for_call(self._cost.expected_s(sound_s))
+                with child.within(limit_s, self._patience.silence_s):
                     child.send(question)
                     answer = child.receive()
             except WorkerLost:
@@ -208,7 +216,7 @@ class ChildProcessRecognizer:
         if self._is_closed:  # meanwhile, by another thread
             child.kill()
             raise RecognizerError("the recognizer is closed")
-        with child.within(timeout_s):
+        with child.within(timeout_s, timeout_s):
             while isinstance(answer := child.receive(), str):
                 say(answer)
         if isinstance(answer, _Failure):
@@ -229,7 +237,8 @@ class _Child:
         context = multiprocessing.get_context("spawn")  # forking a process with threads is unsafe
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(make, theirs), daemon=True)
-        self._is_late = False
+        self._reason = "has died"
+        self._heard_s = 0.0  # when it gave the last sign of life
         with _signals_held_back():  # the process is born with this, and ignores them from then on
             self._process.start()
         theirs.close()
@@ -246,23 +255,36 @@ class _Child:
 
     def receive(self) -> Any:
         try:
-            return self._pipe.recv()
+            while isinstance(answer := self._pipe.recv(), _AtWork):
+                self._heard_s = time.monotonic()
+            return answer
         except (EOFError, OSError) as error:
             raise self._lost() from error
 
     @contextmanager
-    def within(self, timeout_s: float | None) -> Generator[None, None, None]:
-        """End the process where what is done here takes longer: even a send can block."""
-        if timeout_s is None:
+    def within(self, limit_s: float | None, silence_s: float | None) -> Generator[None, None, None]:
+        """End the process where what is done here takes longer, even a send can block; or where it
+        gives no sign of life for `silence_s`."""
+        if limit_s is None or silence_s is None:
             yield
             return
-        timer = threading.Timer(timeout_s, self._kill_late)
-        timer.daemon = True
-        timer.start()
+        is_done = threading.Event()
+        self._heard_s = time.monotonic()
+        threading.Thread(
+            target=self._watch, args=(limit_s, silence_s, is_done), daemon=True
+        ).start()
         try:
             yield
         finally:
-            timer.cancel()
+            is_done.set()
+
+    def _watch(self, limit_s: float, silence_s: float, is_done: threading.Event) -> None:
+        late_s = time.monotonic() + limit_s
+        while not is_done.wait(max(0.0, min(late_s, self._heard_s + silence_s) - time.monotonic())):
+            now_s = time.monotonic()
+            if now_s >= late_s or now_s >= self._heard_s + silence_s:
+                self._reason = "did not answer in time" if now_s >= late_s else "hangs"
+                return self.kill()
 
     def dismiss(self) -> None:
         """Let an idle process end by itself: it gives back what would outlive it."""
@@ -279,13 +301,8 @@ class _Child:
         self._process.close()
         self._pipe.close()
 
-    def _kill_late(self) -> None:
-        self._is_late = True
-        self.kill()
-
     def _lost(self) -> WorkerLost:
-        how = "did not answer in time" if self._is_late else "has died"
-        return WorkerLost(f"the recognizer's process {how}")
+        return WorkerLost(f"the recognizer's process {self._reason}")
 
 
 @contextmanager
@@ -311,10 +328,32 @@ def _serve(make: Make, pipe: Connection) -> None:
         recognizer = _made(make, pipe)
         try:
             while recognizer is not None:
-                pipe.send(_answer(recognizer, pipe.recv()))
+                question = pipe.recv()
+                with _signs_of_life(pipe):
+                    answer = _answer(recognizer, question)
+                pipe.send(answer)
         finally:
             if recognizer is not None:
                 recognizer.close()
+
+
+@contextmanager
+def _signs_of_life(pipe: Connection) -> Generator[None, None, None]:
+    """Send one now and then, until what is done here is done."""
+    is_done = threading.Event()
+
+    def beat() -> None:
+        with suppress(OSError):  # the parent is done
+            while not is_done.wait(BEAT_S):
+                pipe.send(_AtWork())
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        beating.join()
 
 
 def _made(make: Make, pipe: Connection) -> Recognizer | None:

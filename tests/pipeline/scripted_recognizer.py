@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -219,7 +220,7 @@ class Fate(NamedTuple):
     `folder` remembers them from one process to the next.
     """
 
-    happens: str  # "dies", "hangs", or the message of an error
+    happens: str  # "dies", "hangs", "is slow", or the message of an error
     times: int
     folder: Path
 
@@ -256,6 +257,8 @@ def _count(folder: Path, what: str) -> int:
 def _happen(what: str) -> None:
     if what == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "is slow":  # for longer than the quick patience of tests with silence
+        return time.sleep(2.0)
     if what == "hangs":
         os.kill(os.getpid(), signal.SIGSTOP)
     else:

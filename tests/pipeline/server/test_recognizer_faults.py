@@ -15,7 +15,7 @@ from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer, 
 from ..scripted_recognizer import Fate, ScriptedRecognizer, doomed, processes
 from .scripted import WORDS, Scenario, Served, finals, read, read_until, serve, speak
 
-QUICK = Patience(call_s=0.5, times=1.0, unmeasured_s=0.5, start_s=30)
+QUICK = Patience(silence_s=1.0, answer_s=30, start_s=30)
 FINAL = "The harbor opens at six and the ferries leave soon."
 
 
