@@ -10,30 +10,23 @@ from __future__ import annotations
 import atexit
 import logging
 import multiprocessing
-import os
 import signal
 import threading
 import time
-import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any
 
 from ..audio.pcm import SAMPLE_RATE_HZ
 from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
-from . import LanguageGuess, Recognizer, WorkerLost
+from . import LanguageGuess, WorkerLost
+from .child_work import SIGNALS, AtWork, Failure, Make, Question, Say, Traits, serve
 from .cost import Cost
 
-Say = Callable[[str], None]
-Make = Callable[[Say], Recognizer]
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 DISMISS_S = 2.0  # for an idle process to end by itself
-BEAT_S = 0.5  # between two signs of life
 STARTS = 2  # a process that ends twice while it starts cannot be replaced
 
 log = logging.getLogger(__name__)
@@ -55,39 +48,6 @@ class Patience:
 
     def for_call(self, expected_s: float | None) -> float:
         return self.answer_s + self.times * (expected_s or 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Traits:
-    """What a recognizer says of itself, and that it is ready."""
-
-    name: str
-    languages: frozenset[str]
-    is_written: bool
-    uses_terms: bool
-    cpu_threads: int
-    file_vad: VadConfig
-    live_vad: VadConfig
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    method: Literal["recognize", "guess_language"]
-    utterance: Utterance
-    arguments: tuple[Any, ...] = ()
-    is_draft: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """An error, as text: not every error can travel."""
-
-    message: str
-    is_ours: bool  # RecognizerError, else any
-
-
-class _AtWork:
-    """A sign of life."""
 
 
 class ChildProcessRecognizer:
@@ -146,7 +106,7 @@ class ChildProcessRecognizer:
         return self._traits.live_vad
 
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
-        return self._call(_Question("guess_language", utterance))
+        return self._call(Question("guess_language", utterance))
 
     def recognize(
         self,
@@ -156,7 +116,7 @@ class ChildProcessRecognizer:
         *,
         is_draft: bool = False,
     ) -> list[Word]:
-        return self._call(_Question("recognize", utterance, (language, terms), is_draft))
+        return self._call(Question("recognize", utterance, (language, terms), is_draft))
 
     def close(self) -> None:
         """End the process, in order where it is idle; a call that is running fails."""
@@ -174,7 +134,7 @@ class ChildProcessRecognizer:
         self._in_call.release()
         atexit.unregister(self.close)
 
-    def _call(self, question: _Question) -> Any:
+    def _call(self, question: Question) -> Any:
         with self._in_call:
             child = self._running_child()
             sound_s = question.utterance.samples.size / SAMPLE_RATE_HZ
@@ -189,7 +149,7 @@ class ChildProcessRecognizer:
                 raise
             if question.method == "recognize":  # a guess takes less, and tells nothing about it
                 self._cost.add(sound_s, time.monotonic() - began_s)
-        if isinstance(answer, _Failure):
+        if isinstance(answer, Failure):
             raise (RecognizerError if answer.is_ours else RuntimeError)(answer.message)
         return answer
 
@@ -210,7 +170,7 @@ class ChildProcessRecognizer:
                 return self._child
         raise RecognizerError(f"{self.name} cannot be started again; see the log")
 
-    def _start(self, say: Say, timeout_s: float | None) -> _Traits:
+    def _start(self, say: Say, timeout_s: float | None) -> Traits:
         """Raises RecognizerError; WorkerLost where the process ends or takes too long."""
         self._child = child = _Child(self._make)
         if self._is_closed:  # meanwhile, by another thread
@@ -219,9 +179,9 @@ class ChildProcessRecognizer:
         with child.within(timeout_s, timeout_s):
             while isinstance(answer := child.receive(), str):
                 say(answer)
-        if isinstance(answer, _Failure):
+        if isinstance(answer, Failure):
             raise RecognizerError(answer.message)
-        assert isinstance(answer, _Traits), "a process tells its traits when it is ready"
+        assert isinstance(answer, Traits), "a process tells its traits when it is ready"
         return answer
 
     def _drop_child(self) -> None:
@@ -236,7 +196,7 @@ class _Child:
     def __init__(self, make: Make) -> None:
         context = multiprocessing.get_context("spawn")  # forking a process with threads is unsafe
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(make, theirs), daemon=True)
+        self._process = context.Process(target=serve, args=(make, theirs), daemon=True)
         self._reason = "has died"
         self._heard_s = 0.0  # when it gave the last sign of life
         with _signals_held_back():  # the process is born with this, and ignores them from then on
@@ -247,7 +207,7 @@ class _Child:
     def is_alive(self) -> bool:
         return self._process.is_alive()
 
-    def send(self, question: _Question) -> None:
+    def send(self, question: Question) -> None:
         try:
             self._pipe.send(question)
         except OSError as error:
@@ -255,7 +215,7 @@ class _Child:
 
     def receive(self) -> Any:
         try:
-            while isinstance(answer := self._pipe.recv(), _AtWork):
+            while isinstance(answer := self._pipe.recv(), AtWork):
                 self._heard_s = time.monotonic()
             return answer
         except (EOFError, OSError) as error:
@@ -315,87 +275,3 @@ def _signals_held_back() -> Generator[None, None, None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(make: Make, pipe: Connection) -> None:
-    """The process: answer questions until the parent closes the pipe or is gone."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, OSError):  # the parent is done
-        recognizer = _made(make, pipe)
-        try:
-            while recognizer is not None:
-                question = pipe.recv()
-                with _signs_of_life(pipe):
-                    answer = _answer(recognizer, question)
-                pipe.send(answer)
-        finally:
-            if recognizer is not None:
-                recognizer.close()
-
-
-@contextmanager
-def _signs_of_life(pipe: Connection) -> Generator[None, None, None]:
-    """Send one now and then, until what is done here is done."""
-    is_done = threading.Event()
-
-    def beat() -> None:
-        with suppress(OSError):  # the parent is done
-            while not is_done.wait(BEAT_S):
-                pipe.send(_AtWork())
-
-    beating = threading.Thread(target=beat, daemon=True)
-    beating.start()
-    try:
-        yield
-    finally:
-        is_done.set()
-        beating.join()
-
-
-def _made(make: Make, pipe: Connection) -> Recognizer | None:
-    """Make the recognizer and tell its traits, or why there is none."""
-    try:
-        recognizer = make(pipe.send)
-        traits = _Traits(
-            recognizer.name,
-            recognizer.languages,
-            recognizer.is_written,
-            recognizer.uses_terms,
-            recognizer.cpu_threads,
-            recognizer.file_vad,
-            recognizer.live_vad,
-        )
-    except Exception as error:
-        pipe.send(_failure(error))
-        return None
-    pipe.send(traits)
-    return recognizer
-
-
-def _answer(recognizer: Recognizer, question: _Question) -> list[Word] | LanguageGuess | _Failure:
-    try:
-        if question.method == "guess_language":
-            return recognizer.guess_language(question.utterance)
-        return recognizer.recognize(
-            question.utterance, *question.arguments, is_draft=question.is_draft
-        )
-    except Exception as error:
-        return _failure(error)
-
-
-def _failure(error: Exception) -> _Failure:
-    if isinstance(error, RecognizerError):
-        return _Failure(str(error), is_ours=True)
-    return _Failure("".join(traceback.format_exception(error)), is_ours=False)
-
-
-def _end_with_parent() -> None:
-    """End at once when the parent is gone, also in the middle of a call."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
