@@ -172,11 +172,22 @@ test("the recorded talk survives repetition and drafts that are left out", () =>
 
 test("the recording with words, finals out of order and an unknown type is shown in order", () => {
   const messages = recorded("captions_words.jsonl");
-  const state = messages.slice(0, -1).reduce(reduce, INITIAL);
+  const state = messages.reduce(reduce, INITIAL);
   assert.deepEqual(texts(state), [
     "Buenos días y bienvenidos al viejo puerto.",
     "He trabajado aquí durante treinta años.",
   ]);
   assert.equal(state.captions.en.at(-1).words.length, 7);
-  assert.equal(messages.reduce(reduce, INITIAL).session, null);
+  assert.equal(state.isLive, false);
+});
+
+test("a final that comes with the end of its session is read, until another session begins", () => {
+  const end = { ...SNAPSHOT, session: null, source: null, targets: [], is_live: false };
+  const said = reduce(LIVE, caption({ is_final: true }));
+  const ended = reduce(said, end);
+  assert.equal(ended.isLive, false);
+  assert.deepEqual(texts(ended), ["hola"]);
+  assert.deepEqual(newFinals(LIVE, ended, "es").map(({ text }) => text), ["hola"]);
+  assert.deepEqual(texts(reduce(ended, { ...SNAPSHOT, session: "s-2" })), []);
+  assert.deepEqual(reduce(INITIAL, end), { ...INITIAL, isLive: false });
 });

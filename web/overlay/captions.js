@@ -48,8 +48,10 @@ export function typeWatch(warn = (text) => console.warn(text)) {
   };
 }
 
+/** When nobody speaks any more, what was said last stays: it has yet to be read. */
 function snapshot(state, { session, is_live, source, targets, captions }) {
-  const isSame = session !== null && session === state.session;
+  if (session === null) return { ...state, isLive: false, status: null };
+  const isSame = session === state.session;
   return {
     session,
     isLive: is_live,
