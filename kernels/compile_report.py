@@ -22,6 +22,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from .accept_prefix import accept_prefix
 from .canvas_attention import canvas_attention
 from .canvas_step import Canvases, CanvasRules, canvas_step
 from .dispatch import forced
@@ -47,6 +48,7 @@ from .shapes import (
 )
 from .soft_embed import soft_embed, soft_embed_top
 from .vocab_stats import Barred, vocab_stats
+from .vote import vote
 
 SHARED_MEMORY = 232_448  # bytes that a program may have on Hopper
 
@@ -103,6 +105,7 @@ def cases() -> dict[str, Callable[[], object]]:
     for tokens in (16, 48, 256):
         found[f"vocabulary T={tokens}"] = partial(_vocabulary, tokens)
     found["canvas"] = _canvas
+    found["verification"] = _verification
     found["residual"] = _residual
     return found
 
@@ -155,6 +158,12 @@ def _canvas() -> None:
     state = Canvases(ids, ids, count, count, _meta(torch.bool, 4))
     canvas_step(state, entropy, ids, ids, ids, ids, CanvasRules(0.1, 1, 0.005))
     entropy_bound(entropy, 0.1)
+
+
+def _verification() -> None:
+    scores, numbers, ids = _bf16(16, VOCAB), _meta(torch.float32, 16), _meta(torch.int64, 16)
+    vote(scores, numbers, scores, ids, numbers)
+    accept_prefix(ids, ids, numbers, _meta(torch.int32, 3))
 
 
 def _residual() -> None:

@@ -1,6 +1,7 @@
 """`python -m surtitle.kernels.bench` times the kernels beside their peers.
 
-Cases B1 to B4: the experts, the vocabulary, the acceptance of tokens, attention. On a GPU at the
+Cases B1 to B4 and V1: the experts, the vocabulary, the acceptance of tokens, attention, the
+verification of drafts. On a GPU at the
 shapes of the released 26B-A4B model, in bfloat16; elsewhere `--toy` shows that the bench works.
 All contestants of a case compute the same from the same weights. The floor is the time in which
 the card could move the bytes or calculate the FLOP, by ceilings that are measured first.
@@ -21,7 +22,7 @@ from typing import cast
 
 import torch
 
-from . import acceptance, attention, experts, vocabulary
+from . import acceptance, attention, experts, verification, vocabulary
 from .contest import Case, Host
 from .measure import Ceilings, Line, measure, measure_ceilings
 
@@ -30,6 +31,7 @@ CASES: dict[str, Callable[[Host], Iterator[Case]]] = {
     "B2": vocabulary.cases,
     "B3": acceptance.cases,
     "B4": attention.cases,
+    "V1": verification.cases,
 }
 COLUMNS = "{:>7} {:>7} {:>10} {:>10} {:>10} {:>9} {:>8}  {}"
 

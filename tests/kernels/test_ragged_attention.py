@@ -75,6 +75,20 @@ def test_kernel(
     close(*both(ragged_attention, *given))
 
 
+def test_keys_behind_the_prefix_are_not_seen(both: Any) -> None:
+    """Where a draft that was rejected has left its own, and another prompt has its place."""
+    q, k, v, arena = operands(4, 2, 16)
+    given = sequences([True, False, True, True, True])
+    read = torch.zeros(len(arena[0]), dtype=torch.bool)
+    for start, count in zip(given.prefix_starts.tolist(), PREFIX, strict=True):
+        read[start : start + count] = True
+    assert not bool(read.all())
+    cleared = tuple(x.masked_fill(~read[:, None, None], 1e6) for x in arena)
+    actual, expected = both(ragged_attention, q, k, v, cleared, given, None)
+    assert torch.equal(expected, ragged_attention(q, k, v, arena, given, None))
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_no_tokens_at_all(both: Any) -> None:
     none = torch.zeros(0, 2, 8)
     starts, causal = torch.zeros(1, dtype=torch.int32), torch.zeros(0, dtype=torch.bool)

@@ -52,7 +52,7 @@ def check(lines: list[Line]) -> None:
 
 @pytest.mark.slow
 def test_every_line_is_sane(toy: Callable[[str, bool], tuple[Line, list[Line]]]) -> None:
-    about, lines = toy("B1,B2,B3,B4", False)
+    about, lines = toy("B1,B2,B3,B4,V1", False)
     assert about["toy"] and about["copy_bytes_per_s"] > 0 and about["product_flop_per_s"] > 0
     assert {line["kernel"][:2] for line in lines} == set(bench.CASES)
     check(lines)
@@ -82,4 +82,4 @@ def test_kernels_take_part_where_they_run(
 def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench.main(["--toy", "--cases", "B1,B9"])
-    assert "takes some of B1,B2,B3,B4, got B9" in capsys.readouterr().err
+    assert "takes some of B1,B2,B3,B4,V1, got B9" in capsys.readouterr().err
