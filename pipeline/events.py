@@ -129,7 +129,8 @@ class Caption:
     """A text in one language, ready to show. Replaces an older one by (segment_id, language).
 
     `is_source`: it is in the language that is spoken; then `words` are those of `text`, with their
-    times. A translation has none.
+    times. A translation has none. `speaker` is the name of who says it, where several speak in a
+    room, each of them heard alone; else empty.
     """
 
     segment_id: int
@@ -141,6 +142,7 @@ class Caption:
     is_final: bool
     is_source: bool = False
     words: tuple[Word, ...] = ()
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

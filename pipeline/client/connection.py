@@ -182,7 +182,18 @@ def parse_caption(message: Message) -> Caption:
         language, text = cast("list[str]", texts)
         segment_id, revision, start_ms, end_ms = cast("list[int]", numbers)
         is_final, is_source = (message.get(name) is True for name in ("is_final", "is_source"))
-        return Caption(segment_id, revision, language, text, start_ms, end_ms, is_final, is_source)
+        speaker = str(message.get("speaker", ""))
+        return Caption(
+            segment_id,
+            revision,
+            language,
+            text,
+            start_ms,
+            end_ms,
+            is_final,
+            is_source,
+            speaker=speaker,
+        )
     raise RemoteError(f"the server sent a caption that is none: {message!r:.200}")
 
 

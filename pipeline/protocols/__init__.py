@@ -20,11 +20,15 @@ MAX_FAULTS = 10  # wrong messages in a row, of which the last lets a vendor's cl
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Begin a session in a room; what audio follows is at `sample_rate_hz`."""
+    """Begin a session in a room; what audio follows is at `sample_rate_hz`.
+
+    With the name of a `speaker`: join those who speak in the room.
+    """
 
     room: str
     config: LiveConfig
     sample_rate_hz: int
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

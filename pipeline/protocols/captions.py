@@ -107,6 +107,8 @@ def encode_event(published: Published) -> str:
         "is_final": event.is_final,
         "is_source": event.is_source,
     }
+    if event.speaker:
+        fields["speaker"] = event.speaker
     if event.is_final and event.words:
         is_estimated = any(word.is_estimated for word in event.words)
         fields["times"] = "estimated" if is_estimated else "measured"

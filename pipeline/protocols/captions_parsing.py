@@ -19,6 +19,7 @@ CODEC = "pcm_s16le"
 MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ = 8000, 96_000
 MAX_TARGETS = 8
 MAX_TERMS, MAX_TERM_CHARS = 500, 100
+MAX_SPEAKER_CHARS = 80
 
 _ROOM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SEQUENCE = re.compile(r"[0-9]{1,15}")
@@ -42,7 +43,9 @@ def parse_start(message: str | bytes) -> Start | Resume:
             f"sample_rate_hz must be {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ}, "
             f"got {shown(rate_hz)}"
         )
-    return Start(parse_room(_text(fields, "room", "main")), _live_config(fields), rate_hz)
+    speaker = parse_speaker(_text(fields, "speaker", ""))
+    room = parse_room(_text(fields, "room", "main"))
+    return Start(room, _live_config(fields, is_shared=bool(speaker)), rate_hz, speaker)
 
 
 def parse_control(message: str) -> Flush | Stop:
@@ -75,7 +78,18 @@ def parse_room(name: str) -> str:
     return name
 
 
-def _live_config(fields: dict[str, Any]) -> LiveConfig:
+def parse_speaker(name: str) -> str:
+    """A name that readers see; empty: none."""
+    name = name.strip()
+    if len(name) > MAX_SPEAKER_CHARS or not name.translate(_JOINERS).isprintable():
+        raise _bad(
+            f"speaker must be at most {MAX_SPEAKER_CHARS} printable characters, got {shown(name)}"
+        )
+    return name
+
+
+def _live_config(fields: dict[str, Any], *, is_shared: bool) -> LiveConfig:
+    """In a room that is shared, what is spoken by one may be read by the others."""
     mode = _text(fields, "mode", "fresh")
     if mode not in CAPTION_MODES:
         raise _bad(f"mode must be {' or '.join(CAPTION_MODES)}, got {shown(mode)}")
@@ -83,8 +97,11 @@ def _live_config(fields: dict[str, Any]) -> LiveConfig:
     if not all(isinstance(target, str) for target in targets):
         raise _bad(f"targets must be codes like es, got {shown(targets)}")
     terms = tuple(_term(term) for term in _list(fields, "terms", MAX_TERMS))
+    source = _text(fields, "source")
+    if is_shared:
+        targets = [target for target in targets if target != source]
     try:
-        return LiveConfig(_text(fields, "source"), tuple(targets), mode, terms)
+        return LiveConfig(source, tuple(targets), mode, terms)
     except ValueError as error:
         raise _bad(f"{error!s:.200}") from error
 

@@ -103,8 +103,8 @@ class Connection:
                 self._count_empty(pcm)
                 assert self._live is not None, "a dialect starts a session before its audio"
                 self._live.push(pcm)
-            case Start(room, config, sample_rate_hz):
-                self._attach(self._rooms.start(room, config, sample_rate_hz), places)
+            case Start(room, config, sample_rate_hz, speaker):
+                self._attach(self._rooms.start(room, config, sample_rate_hz, speaker), places)
             case Resume(key):
                 self._attach(self._rooms.resume(key), places)
             case View():

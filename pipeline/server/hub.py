@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Hashable
 
 from ..config import AUTO, LiveConfig
-from ..events import Caption, Ended, Failed, SessionEvent
+from ..events import Caption, Ended, Failed, SessionEvent, Status
 from ..protocols import Published, RoomEvent, Snapshot, View
 from .metrics import Metrics
 
@@ -114,10 +114,14 @@ class Hub:
                 self._publish_caption(event)
             case Ended() | Failed():
                 self._is_live = False
-                self._send(("end", session_id), Published(self._sequence, event))
+                self._send(_key_of(event), Published(self._sequence, event))
                 self._tell_viewers()
             case _:
-                self._send("status", Published(self._sequence, event))
+                self._send(_key_of(event), Published(self._sequence, event))
+
+    def tell(self, outbox: Outbox, event: Status | Ended | Failed) -> None:
+        """Send one reader what replaces, for it, the same that all were told."""
+        outbox.put(_key_of(event), Published(self._sequence, event))
 
     def view(self, request: View) -> Outbox:
         """A viewer comes: a snapshot waits for it."""
@@ -210,6 +214,10 @@ class Hub:
         held = [one for newest in self._newest.values() for one in newest.values()]
         wanted = (published for published in held if outbox.wants(published.event))
         return sorted(wanted, key=lambda published: published.sequence)
+
+
+def _key_of(event: Status | Ended | Failed) -> Hashable:
+    return "status" if isinstance(event, Status) else ("end", event.session_id)
 
 
 def _is_draft(published: Published) -> bool:

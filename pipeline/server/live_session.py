@@ -11,8 +11,9 @@ from dataclasses import replace
 from ..audio.resampler import Resampler
 from ..config import LiveConfig, ServerConfig
 from ..errors import RefusedError
-from ..events import Status
+from ..events import Ended, Failed, Status
 from ..live import Session
+from .conversation import Voice
 from .first_sound import FirstSound
 from .hub import Hub, Outbox
 from .storage.stored_first import StoredFirst
@@ -22,7 +23,7 @@ TAKEN_OVER = 4000  # a WebSocket close code
 
 
 class LiveSession:
-    """A session in a room. Who feeds it may lose its connection, and come back within a time.
+    """A speaker in a room. Who feeds it may lose its connection, and come back within a time.
 
     Made by `Rooms.start`. Everything is called on the event loop, and nothing blocks.
     """
@@ -36,7 +37,10 @@ class LiveSession:
         config: LiveConfig,
         sample_rate_hz: int,
         server: ServerConfig,
+        voice: Voice | None,
     ) -> None:
+        """`session_id` is what readers are told; speakers of a conversation, in which each has a
+        `voice`, share it."""
         self.id = session_id
         self.resume_key = secrets.token_urlsafe(16)
         self.is_resumable = False  # the publisher has been told the key
@@ -49,6 +53,7 @@ class LiveSession:
         self._listener = session.listener
         self._captions = captions
         self._server = server
+        self._voice = voice
         self._resampler = Resampler(sample_rate_hz)
         self._first_sound = FirstSound(sample_rate_hz)
         self._outbox: Outbox | None = None  # of the publisher, while it is connected
@@ -69,6 +74,8 @@ class LiveSession:
                 f"audio would be {ahead_ms / 1000:.1f} s ahead of what has been heard, "
                 f"{self._server.max_ahead_ms / 1000:g} s are allowed; send it as it is spoken",
             )
+        if self._voice is not None:
+            self._voice.begin(asyncio.get_running_loop().time())
         self.received_samples += sample_count
         samples = self._resampler.push(pcm)
         self._first_sound.push(samples)
@@ -147,6 +154,11 @@ class LiveSession:
 
     async def _watch(self, showing: asyncio.Task[None]) -> None:
         await asyncio.shield(showing)
+
+    def tell(self, event: Status | Ended | Failed) -> None:
+        """Send the publisher, if it is connected, what concerns it alone."""
+        if self._outbox is not None:
+            self.hub.tell(self._outbox, event)
 
     def close(self, code: int) -> None:
         """The session is over: let the publisher go when it has been told so."""

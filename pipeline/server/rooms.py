@@ -8,17 +8,18 @@ import secrets
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from ..config import LiveConfig, ServerConfig
+from ..config import AUTO, LiveConfig, ServerConfig
 from ..errors import RecognizerError, RefusedError, SurtitleError, TranslatorError
-from ..events import Ended, Failed, Status
+from ..events import Caption, Ended, Failed, Status
 from ..live import Session
 from ..protocols import Started, View
 from ..recognizers import LiveRecognizer, terms_notices
 from ..translators.queue import TranslationQueue
+from .conversation import Conversation
 from .hub import Hub, Outbox
 from .live_session import LiveSession
 from .metrics import Metrics
@@ -34,11 +35,22 @@ _ID_CHARS = "abcdefghijkmnpqrstuvwxyz23456789"  # without those that look like o
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
+class _RoomSession:
+    """What readers and the store see as one session: of one publisher, or of a conversation."""
+
+    id: str
+    hub: Hub
+    conversation: Conversation | None  # None: one publisher has the room
+    speakers: list[LiveSession] = field(default_factory=list[LiveSession])
+
+
 class Rooms:
     """All rooms of a server.
 
     A room is there while somebody publishes or views, and `resume_s` longer. `run` must be running;
-    `tasks` hold the sessions.
+    `tasks` hold the sessions. A publisher without a speaker's name has its room for itself; those
+    with one share theirs, each heard alone, in a session that lasts until the last has left.
     """
 
     def __init__(
@@ -57,46 +69,73 @@ class Rooms:
         self._metrics = metrics
         self._tasks = tasks
         self._hubs: dict[str, Hub] = {}
-        self._live: dict[str, LiveSession] = {}  # by room
-        self._running: dict[str, asyncio.Task[None]] = {}  # by session
+        self._sessions: dict[str, _RoomSession] = {}  # by room
+        self._running: dict[LiveSession, asyncio.Task[None]] = {}
         self._is_closing = False
 
-    def start(self, room: str, config: LiveConfig, sample_rate_hz: int) -> LiveSession:
-        """Begin a session in a room. Raises RefusedError."""
+    def start(
+        self, room: str, config: LiveConfig, sample_rate_hz: int, speaker: str = ""
+    ) -> LiveSession:
+        """Begin a session in a room, or with a speaker's name join its conversation.
+
+        Raises RefusedError.
+        """
         self._refuse_when_closing()
-        if room in self._live:
+        found = self._sessions.get(room)
+        if found is not None and (not speaker or found.conversation is None):
             raise RefusedError(
                 "room_taken",
                 f"somebody publishes in the room {room!r}; name another, or wait until it is free",
             )
-        if len(self._live) >= self._config.max_sessions:
+        if len(self._running) >= self._config.max_sessions:
             raise RefusedError(
                 "too_many_sessions",
                 f"this server has {self._config.max_sessions} sessions, as many as it may; "
                 "try again later",
             )
-        session_id, hub = _new_id(), self._hubs.get(room) or Hub(room, self._metrics)
-        captions = StoredFirst(
-            partial(self._store.add, session_id), partial(hub.publish, session_id)
-        )
-        try:
-            session = Session(
-                session_id, config, self.recognizer, self._translations, captions.publish
-            )
-        except (RecognizerError, TranslatorError) as error:
-            raise RefusedError("unsupported_language", str(error)) from error
-        live = LiveSession(session_id, session, captions, hub, config, sample_rate_hz, self._config)
-        self._store.begin(live.id, room, config)
-        hub.begin(live.id, config)
-        self._hubs[room], self._live[room] = hub, live
-        self._running[live.id] = self._tasks.create_task(self._run(live))
-        self._metrics.sessions.set(len(self._live))
+        session = found or self._new_session(room, is_shared=bool(speaker))
+        live = self._new_live(session, config, sample_rate_hz, speaker)
+        if found is None:
+            # Everybody in a conversation may speak a language of their own.
+            shown = replace(config, source=AUTO) if speaker else config
+            self._store.begin(session.id, room, shown)
+            session.hub.begin(session.id, shown)
+            self._hubs[room], self._sessions[room] = session.hub, session
+        session.speakers.append(live)
+        self._running[live] = self._tasks.create_task(self._run(session, live))
+        self._metrics.sessions.set(len(self._running))
         log.info("a session begins", extra={"room": room, "session": live.id})
         return live
 
+    def _new_session(self, room: str, *, is_shared: bool) -> _RoomSession:
+        hub = self._hubs.get(room) or Hub(room, self._metrics)
+        return _RoomSession(_new_id(), hub, Conversation() if is_shared else None)
+
+    def _new_live(
+        self, session: _RoomSession, config: LiveConfig, sample_rate_hz: int, speaker: str
+    ) -> LiveSession:
+        """Raises RefusedError."""
+        hub, conversation = session.hub, session.conversation
+        voice = conversation.join(speaker) if conversation is not None else None
+        captions = StoredFirst(
+            partial(self._store.add, session.id), partial(hub.publish, session.id)
+        )
+
+        def publish(caption: Caption) -> None:
+            captions.publish(caption if voice is None else voice.place(caption))
+
+        owner = session.id if voice is None else f"{session.id}/{_new_key()}"
+        try:
+            heard = Session(owner, config, self.recognizer, self._translations, publish)
+        except (RecognizerError, TranslatorError) as error:
+            raise RefusedError("unsupported_language", str(error)) from error
+        return LiveSession(
+            session.id, heard, captions, hub, config, sample_rate_hz, self._config, voice
+        )
+
     def resume(self, key: str) -> LiveSession:
         """The session that waits for a publisher with this key. Raises RefusedError."""
-        for live in self._live.values():
+        for live in self._running:
             if secrets.compare_digest(live.resume_key.encode(), key.encode(errors="replace")):
                 return live
         raise RefusedError(
@@ -140,7 +179,7 @@ class Rooms:
             self._forget_later(request.room)
 
     def is_live(self, session_id: str) -> bool:
-        return session_id in self._running
+        return any(session.id == session_id for session in self._sessions.values())
 
     async def run(self) -> None:
         """Tell everyone the status each second, until cancelled."""
@@ -148,18 +187,13 @@ class Rooms:
             tasks.create_task(self._watch_event_loop())
             while True:
                 await asyncio.sleep(STATUS_S)
-                for live in list(self._live.values()):
-                    try:
-                        status = self._tell_status(live)
-                    except Exception as error:
-                        live.fail(error)
-                    else:  # what fails here is no session's fault
-                        self._measure(live, status)
+                for session in list(self._sessions.values()):
+                    self._tell_status(session)
 
     async def aclose(self) -> None:
         """End all sessions as if their publishers had asked for it, then let all viewers go."""
         self._is_closing = True
-        for live in self._live.values():
+        for live in list(self._running):
             live.stop()
         if running := list(self._running.values()):
             _, late = await asyncio.wait(running, timeout=self._config.shutdown_s)
@@ -176,18 +210,28 @@ class Rooms:
                 for hub in hubs:
                     await hub.empty.wait()
 
-    def _measure(self, live: LiveSession, status: Status) -> None:
-        self._metrics.lag_s.observe(status.lag_ms / 1000)
-        self._count_untranslated(live, status.dropped_drafts)
+    def _tell_status(self, session: _RoomSession) -> None:
+        """Tell viewers how the slowest speaker is followed, and each speaker its own."""
+        told: list[tuple[LiveSession, Status]] = []
+        for live in list(session.speakers):
+            try:
+                told.append((live, self._completed(live)))
+            except Exception as error:
+                live.fail(error)
+        if not told:
+            return
+        session.hub.publish(session.id, _joined([status for _, status in told]))
+        for live, status in told:
+            live.tell(status)
+            self._metrics.lag_s.observe(status.lag_ms / 1000)
+            self._count_untranslated(live, status.dropped_drafts)
 
-    def _tell_status(self, live: LiveSession) -> Status:
+    def _completed(self, live: LiveSession) -> Status:
         status = live.status()
         notice = _unstored_notice(self._store.unstored) or status.notice
-        status = replace(status, viewers=len(live.hub.viewers), notice=notice)
-        live.hub.publish(live.id, status)
-        return status
+        return replace(status, viewers=len(live.hub.viewers), notice=notice)
 
-    async def _run(self, live: LiveSession) -> None:
+    async def _run(self, session: _RoomSession, live: LiveSession) -> None:
         last, code = Ended(live.id), NORMAL
         try:
             await live.run()
@@ -197,12 +241,16 @@ class Rooms:
             why = str(error) if isinstance(error, SurtitleError) else "see the server's log"
             last, code = Failed(live.id, "internal", f"the session has failed: {why}"), FAILED
         finally:
-            del self._live[live.hub.room], self._running[live.id]
-            self._metrics.sessions.set(len(self._live))
-            self._store.end(live.id)
-            self._forget_later(live.hub.room)
+            del self._running[live]
+            session.speakers.remove(live)
+            self._metrics.sessions.set(len(self._running))
+            if not session.speakers:
+                del self._sessions[session.hub.room]
+                self._store.end(session.id)
+                self._forget_later(session.hub.room)
+                session.hub.publish(session.id, last)
             log.info("a session ends", extra={"room": live.hub.room, "session": live.id})
-            live.hub.publish(live.id, last)
+            live.tell(last)
             live.close(GOING_AWAY if self._is_closing else code)
 
     def _count_untranslated(self, live: LiveSession, dropped_drafts: int) -> None:
@@ -225,8 +273,24 @@ class Rooms:
 
     def _forget_unused(self, room: str) -> None:
         hub = self._hubs.get(room)
-        if hub is not None and not hub.viewers and room not in self._live:
+        if hub is not None and not hub.viewers and room not in self._sessions:
             del self._hubs[room]
+
+
+def _joined(statuses: list[Status]) -> Status:
+    """As one, of which each number is the worst, or the sum."""
+    first, *others = statuses
+    if not others:
+        return first
+    return Status(
+        lag_ms=max(status.lag_ms for status in statuses),
+        queued=sum(status.queued for status in statuses),
+        dropped_drafts=sum(status.dropped_drafts for status in statuses),
+        heard_ms=max(status.heard_ms for status in statuses),
+        term_hits=sum(status.term_hits for status in statuses),
+        viewers=first.viewers,
+        notice=next((status.notice for status in statuses if status.notice), ""),
+    )
 
 
 def _unstored_notice(unstored: int) -> str:
@@ -237,5 +301,8 @@ def _unstored_notice(unstored: int) -> str:
 
 def _new_id() -> str:
     """Like 20261124-101500-x7k2mq: the time it began, in UTC."""
-    suffix = "".join(secrets.choice(_ID_CHARS) for _ in range(6))
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{suffix}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{_new_key()}"
+
+
+def _new_key() -> str:
+    return "".join(secrets.choice(_ID_CHARS) for _ in range(6))

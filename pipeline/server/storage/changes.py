@@ -58,7 +58,8 @@ def _statement(change: Change) -> Statement:
         case Final(session, caption):
             return (
                 "INSERT OR REPLACE INTO captions (session, segment_id, language, revision, text, "
-                "start_ms, end_ms, is_source, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "start_ms, end_ms, is_source, words, speaker) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (session, *_values(caption)),
             )
         case End(session, at):
@@ -118,6 +119,7 @@ def _values(caption: Caption) -> tuple[Any, ...]:
         caption.end_ms,
         caption.is_source,
         json.dumps(words, ensure_ascii=False) if words else None,
+        caption.speaker,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...errors import StoreError
 from .changes import Change, statement
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_S = 1.0  # so long one attempt waits for another process that holds the file
 LOOK_OVER_S = 1.0  # 225 MB took 0.14 s from the page cache, 3.6 s from a slow disk
 
@@ -37,6 +37,7 @@ _SCHEMA = (
         end_ms INTEGER NOT NULL,
         is_source INTEGER NOT NULL DEFAULT 0,
         words TEXT,
+        speaker TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (session, segment_id, language)
     ) WITHOUT ROWID
     """,
@@ -49,7 +50,12 @@ _FROM_VERSION_1 = (
     WHERE language = (SELECT source FROM sessions WHERE sessions.id = captions.session)
     """,
 )
-_STEPS = {0: _SCHEMA, 1: _FROM_VERSION_1}  # from a version to SCHEMA_VERSION
+_FROM_VERSION_2 = ("ALTER TABLE captions ADD COLUMN speaker TEXT NOT NULL DEFAULT ''",)
+_STEPS = {  # from a version to SCHEMA_VERSION
+    0: _SCHEMA,
+    1: (*_FROM_VERSION_1, *_FROM_VERSION_2),
+    2: _FROM_VERSION_2,
+}
 
 
 def open_store_file(path: Path) -> sqlite3.Connection:

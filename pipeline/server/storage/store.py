@@ -177,8 +177,8 @@ class Store:
 
     def _select_captions(self, session_id: str) -> list[Caption]:
         rows = self._reading.execute(
-            "SELECT segment_id, revision, language, text, start_ms, end_ms, is_source, words "
-            "FROM captions WHERE session = ? ORDER BY segment_id, language",
+            "SELECT segment_id, revision, language, text, start_ms, end_ms, is_source, words, "
+            "speaker FROM captions WHERE session = ? ORDER BY segment_id, language",
             (session_id,),
         )
         return [_caption(*row) for row in rows]
@@ -193,6 +193,7 @@ def _caption(
     end_ms: int,
     is_source: int,
     words: str | None,
+    speaker: str,
 ) -> Caption:
     return Caption(
         segment_id,
@@ -204,6 +205,7 @@ def _caption(
         is_final=True,
         is_source=bool(is_source),
         words=parse_words(json.loads(words)) if words else (),
+        speaker=speaker,
     )
 
 

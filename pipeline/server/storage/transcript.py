@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import accumulate, pairwise
 from typing import Any, Literal, get_args
 
@@ -91,9 +91,11 @@ def _shown_as(caption: Caption, languages: tuple[str, ...]) -> str | None:
 
 
 def _fields(caption: Caption) -> dict[str, Any]:
-    """`words` stand there where they are known."""
+    """`words` stand there where they are known, and `speaker` where several speak."""
     fields = asdict(caption)
     del fields["words"]
+    if not caption.speaker:
+        del fields["speaker"]
     if caption.words:
         fields["words"] = [word_fields(word) for word in caption.words]
     return fields
@@ -105,7 +107,8 @@ def _plain_text(captions: Sequence[Caption], languages: tuple[str, ...]) -> str:
     for caption in captions:
         shown_as = _shown_as(caption, languages)
         assert shown_as is not None, "the others are left out"
-        lines.setdefault(caption.segment_id, {})[shown_as] = caption.text
+        text = f"{caption.speaker}: {caption.text}" if caption.speaker else caption.text
+        lines.setdefault(caption.segment_id, {})[shown_as] = text if caption.text else ""
     paragraphs = [
         "\n".join(texts[language] for language in languages if texts.get(language))
         for texts in lines.values()
@@ -119,7 +122,12 @@ def _cues(
 ) -> list[Cue]:
     target, rules = languages[-1], SubtitleRules()
     spoken = [c for c in captions if c.is_source or c.language == session.source]
-    segments = [_segment(caption) for caption in spoken if caption.text.strip()]
+    names = {name: n for n, name in enumerate(dict.fromkeys(c.speaker for c in spoken), 1)}
+    segments = [
+        replace(_segment(caption), speaker=names[caption.speaker] if caption.speaker else None)
+        for caption in spoken
+        if caption.text.strip()
+    ]
     if target == session.source:
         return source_cues(segments, rules)
     texts = {c.segment_id: c.text for c in captions if c.language == target}

@@ -89,6 +89,12 @@ def test_a_final_of_the_language_spoken_is_as_documented() -> None:
     assert "words" not in sent(ViewDialect({}), draft)
 
 
+def test_a_caption_names_its_speaker_where_there_is_one() -> None:
+    draft = Caption(7, 3, "es", "El puerto", 15250, 17020, is_final=False)
+    assert "speaker" not in sent(ViewDialect({}), draft)
+    assert sent(ViewDialect({}), replace(draft, speaker="Ana"))["speaker"] == "Ana"
+
+
 def test_a_status_is_as_documented() -> None:
     for dialect in PublishDialect(), ViewDialect({}):
         status = Status(640, 2, 0, 61250, 3, viewers=12)

@@ -70,6 +70,8 @@ def test_a_resume_needs_nothing_but_its_key() -> None:
         ({"terms": [{"source": "\ud800"}]}, "printable characters"),
         ({"terms": ["harbor"]}, "got 'harbor'"),
         ({"resume": 5}, "resume must be a text, got 5"),
+        ({"speaker": "x" * 81}, "speaker must be at most 80 printable characters"),
+        ({"speaker": "A\nB"}, "speaker must be at most 80 printable characters"),
     ],
 )
 def test_a_wrong_start_is_told_what_is_wrong(change: dict[str, Any], message: str) -> None:
@@ -113,3 +115,9 @@ def test_a_viewer_resumes_in_several_languages() -> None:
 def test_a_wrong_view_is_told_what_is_wrong(query: dict[str, str], message: str) -> None:
     with pytest.raises(RefusedError, match=re.escape(message)):
         parse_view(query)
+
+
+def test_a_speaker_may_speak_what_others_read() -> None:
+    start = parse_start(json.dumps(START | {"speaker": " Ana ", "targets": ["en", "es"]}))
+    assert isinstance(start, Start)
+    assert (start.speaker, start.config.targets) == ("Ana", ("es",))

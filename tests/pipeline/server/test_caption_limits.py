@@ -134,7 +134,7 @@ def test_who_sends_as_it_is_spoken_is_not_refused_while_the_recognizer_catches_u
     async def scenario(served: Served) -> None:
         served.recognizer.gate.clear()
         publisher, _ = await served.publish()
-        listener = served.rooms._live["main"].session.listener
+        listener = served.rooms._sessions["main"].speakers[0].session.listener
         for count in range(1, 1 + len(WORDS)):  # twice as long as max_ahead_ms
             await speak(publisher, 1)
             while listener.received_ms < 290 * count or listener.ahead_ms:  # noqa: ASYNC110

@@ -199,7 +199,7 @@ def test_whatever_fails_in_a_session_ends_it_alone(
     async def scenario(served: Served) -> None:
         other, _ = await served.publish(room="other")
         publisher, _ = await served.publish(room="broken")
-        live = served.rooms._live["broken"]
+        live = served.rooms._sessions["broken"].speakers[0]
         match broken:
             case "hearing":
                 monkeypatch.setattr(live._resampler, "push", fail)
@@ -225,7 +225,7 @@ def test_a_viewer_sees_that_a_session_has_failed(
         publisher, _ = await served.publish()
         async with served.view() as viewer:
             assert (await read(viewer))["is_live"]
-            monkeypatch.setattr(served.rooms._live["main"]._resampler, "push", fail)
+            monkeypatch.setattr(served.rooms._sessions["main"].speakers[0]._resampler, "push", fail)
             await speak(publisher, 1)
             assert not (await read_until(viewer, "snapshot"))[-1]["is_live"]
 

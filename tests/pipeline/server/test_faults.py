@@ -109,7 +109,7 @@ def test_a_session_whose_status_cannot_be_told_costs_no_other(
 
     async def scenario(served: Served) -> None:
         broken, _ = await served.publish(room="broken")
-        live = served.rooms._live["broken"]
+        live = served.rooms._sessions["broken"].speakers[0]
         monkeypatch.setattr(live.session, "status", lambda: 1 / 0)
         error = (await read_until(broken, "error"))[-1]
         assert error["code"] == "internal"

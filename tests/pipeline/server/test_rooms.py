@@ -13,8 +13,10 @@ import pytest
 
 from surtitle.pipeline.config import LiveConfig, ServerConfig
 from surtitle.pipeline.errors import RefusedError
-from surtitle.pipeline.events import Caption, Ended
+from surtitle.pipeline.events import Caption, Ended, Failed
 from surtitle.pipeline.protocols import View
+from surtitle.pipeline.server.hub import Outbox
+from surtitle.pipeline.server.live_session import LiveSession
 from surtitle.pipeline.server.metrics import Metrics
 from surtitle.pipeline.server.rooms import Rooms
 from surtitle.pipeline.server.storage.store import Store
@@ -122,3 +124,91 @@ def test_nothing_begins_while_the_server_stops(tmp_path: Path) -> None:
             pass
 
     run(scenario, tmp_path)
+
+
+async def ended(outbox: Outbox) -> list[object]:
+    """All that a connection is sent until it is closed."""
+    events: list[object] = []
+    while published := await outbox.take():
+        events.append(published.event)
+    return events
+
+
+def say(live: LiveSession, words: int) -> None:
+    for _ in range(words):
+        live.push(WORD_PCM)
+    live.stop()
+
+
+def test_who_speak_at_once_have_captions_of_their_own(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        ana = rooms.start("hall", CONFIG, RATE_HZ, "Ana")
+        ben = rooms.start("hall", CONFIG, RATE_HZ, "Ben")
+        assert ana.id == ben.id
+        with rooms.viewed(View("hall")) as reader, ana.attached(), ben.attached():
+            say(ana, 4)
+            say(ben, 2)
+            await reader.take()  # the snapshot
+            said: dict[tuple[str, str], str] = {}
+            while len(said) < 4:
+                published = await reader.take()
+                assert published is not None
+                event = published.event
+                if isinstance(event, Caption) and event.is_final:
+                    said[event.speaker, event.language] = event.text
+        assert said == {
+            ("Ana", "en"): "The harbor opens at.",
+            ("Ana", "es"): "[es] the harbor opens at",
+            ("Ben", "en"): "The harbor.",
+            ("Ben", "es"): "[es] the harbor",
+        }
+
+    run(scenario, tmp_path)
+
+
+def test_a_conversation_lasts_until_the_last_has_left(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        ana = rooms.start("hall", CONFIG, RATE_HZ, "Ana")
+        ben = rooms.start("hall", CONFIG, RATE_HZ, "Ben")
+        with ana.attached() as hers, ben.attached() as his:
+            say(ana, 1)
+            assert (await ended(hers))[-1] == Ended(ana.id)
+            assert rooms.is_live(ana.id) and his.close_code is None
+            say(ben, 1)
+            assert (await ended(his))[-1] == Ended(ben.id)
+        assert not rooms.is_live(ana.id)
+
+    run(scenario, tmp_path)
+
+
+def test_a_speaker_whose_session_fails_costs_no_other(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        ana = rooms.start("hall", CONFIG, RATE_HZ, "Ana")
+        ben = rooms.start("hall", CONFIG, RATE_HZ, "Ben")
+        with ana.attached() as hers, ben.attached() as his:
+            ana.fail(ValueError("its own"))
+            assert isinstance((await ended(hers))[-1], Failed)
+            say(ben, 1)
+            assert (await ended(his))[-1] == Ended(ben.id)
+
+    run(scenario, tmp_path)
+
+
+@pytest.mark.parametrize(("first", "second"), [("", "Ben"), ("Ana", "")])
+def test_a_publisher_without_a_name_shares_no_room(first: str, second: str, tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        rooms.start("hall", CONFIG, RATE_HZ, first)
+        with pytest.raises(RefusedError, match="somebody publishes in the room"):
+            rooms.start("hall", CONFIG, RATE_HZ, second)
+
+    run(scenario, tmp_path)
+
+
+def test_each_speaker_counts_as_a_session(tmp_path: Path) -> None:
+    async def scenario(rooms: Rooms) -> None:
+        rooms.start("hall", CONFIG, RATE_HZ, "Ana")
+        rooms.start("hall", CONFIG, RATE_HZ, "Ben")
+        with pytest.raises(RefusedError, match="has 2 sessions"):
+            rooms.start("hall", CONFIG, RATE_HZ, "Cleo")
+
+    run(scenario, tmp_path, max_sessions=2)

@@ -16,7 +16,9 @@ WORDS = (
     Word("half", 0, 500, 0.75, is_estimated=True),
     Word("\ud83d", 500, 900, 1.0, is_joined=True),
 )
-CAPTION = Caption(3, 4, "en", "half\ud83d", 0, 900, is_final=True, is_source=True, words=WORDS)
+CAPTION = Caption(
+    3, 4, "en", "half\ud83d", 0, 900, is_final=True, is_source=True, words=WORDS, speaker="Ana"
+)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_transcripts_of_version_1_are_as_they_were(version_1: Path) -> None:
 def test_a_migrated_store_knows_the_spoken_language_and_is_migrated_once(version_1: Path) -> None:
     for _ in range(2):
         with closing(open_store_file(version_1)) as connection:
-            assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+            assert connection.execute("PRAGMA user_version").fetchone() == (3,)
             rows = connection.execute(
                 "SELECT language, is_source, words FROM captions WHERE segment_id = 0"
             ).fetchall()

@@ -39,6 +39,7 @@ SPOKEN = Caption(
     is_final=True,
     is_source=True,
     words=(Word("hel", 0, 500, 0.75), Word("lo", 500, 900, 1.0, is_joined=True)),
+    speaker="Ana",
 )
 
 
@@ -291,7 +292,7 @@ def test_a_file_that_is_no_store_is_left_alone(path: Path) -> None:
 def test_a_newer_store_is_left_alone(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as newer:
-        newer.execute("PRAGMA user_version = 3")
+        newer.execute("PRAGMA user_version = 4")
     with pytest.raises(StoreError, match="a newer surtitle"):
         Store(path)
 

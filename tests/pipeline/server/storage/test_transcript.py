@@ -170,6 +170,24 @@ def test_plain_text() -> None:
     )
 
 
+def test_who_said_it_stands_before_it() -> None:
+    said = [
+        replace(caption, speaker="Ana" if caption.segment_id else "Ben") for caption in CAPTIONS
+    ]
+    assert transcript(SESSION, said, "txt", ("es",)).splitlines() == [
+        "Ben: El puerto abre a las seis.",
+        "Ana: Los transbordadores salen pronto.",
+    ]
+    cues = pysubs2.SSAFile.from_string(transcript(SESSION, said, "srt", ("en",)), format_="srt")
+    assert [cue.plaintext for cue in cues] == [
+        "1: The harbor opens at six.",
+        "2: The ferries leave soon.",
+        "Yes.",
+    ]
+    told = json.loads(transcript(SESSION, said, "json", ("en",)))["captions"]
+    assert [caption["speaker"] for caption in told] == ["Ben", "Ana", "Ana"]
+
+
 def test_json_tells_all_that_is_known() -> None:
     answer = json.loads(written("json", "es"))
     assert (answer["id"], answer["source"], answer["ended_at"]) == ("s-1", "en", None)
