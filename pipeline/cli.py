@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from .commands import listen, live, models, publish, serve, subtitle, translate
+from .commands import join, listen, live, models, publish, serve, subtitle, translate
 from .errors import SurtitleError
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"surtitle {version('surtitle')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    join.add_to(commands)
     listen.add_to(commands)
     live.add_to(commands)
     models.add_to(commands)

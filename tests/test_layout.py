@@ -48,7 +48,7 @@ ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "live listening",
     "recording",
     "jobs",
-    "server bench",
+    "server bench bots",
     "commands",
     "cli",
 ]

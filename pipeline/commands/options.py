@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config import AUTO, LiveConfig, TranslatorConfig
+from ..config import AUTO, CAPTION_MODES, LiveConfig, TranslatorConfig
+from ..text.glossary import read_terms
 from ..translators import TRANSLATORS
 
 ENGINES = ("auto", "moonshine", "whisper")
@@ -126,6 +127,21 @@ def add_source_option(parser: argparse.ArgumentParser) -> None:
         metavar="LANG",
         help="spoken: en (default), or auto: found out for each utterance",
     )
+
+
+def add_session_options(parser: argparse.ArgumentParser) -> None:
+    """What a session of a publisher asks for, as `session_config` takes it."""
+    add_source_option(parser)
+    parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
+    parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
+    add_terms_option(parser)
+
+
+def session_config(arguments: argparse.Namespace) -> LiveConfig:
+    """Raises ValueError, and OSError for a glossary that cannot be read."""
+    targets = tuple(language for language in arguments.to.split(",") if language)
+    terms = read_terms(arguments.terms) if arguments.terms else ()
+    return LiveConfig(arguments.source, targets, arguments.mode, terms)
 
 
 def names_languages(config: LiveConfig) -> bool:

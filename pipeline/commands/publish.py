@@ -13,10 +13,8 @@ from rich.console import Console
 from ..client.connection import Server
 from ..client.publishing import publish
 from ..client.real_time import LOCAL, open_pieces, paced, start_message
-from ..config import CAPTION_MODES, LiveConfig
-from ..text.glossary import read_terms
 from .listen import add_room_options
-from .options import add_source_option, add_terms_option, names_languages
+from .options import add_session_options, names_languages, session_config
 from .stopping import Stop, until_wanted
 from .terminal import TerminalView, run_until_stopped
 
@@ -32,19 +30,14 @@ def add_to(commands: Any) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="audio or video")
     parser.add_argument("--url", default=LOCAL, metavar="URL", help=f"default: {LOCAL}")
     add_room_options(parser, "SURTITLE_PUBLISH_TOKEN")
-    add_source_option(parser)
-    parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
-    parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
-    add_terms_option(parser)
+    add_session_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     try:
         server = Server(arguments.url, arguments.token)
-        targets = tuple(language for language in arguments.to.split(",") if language)
-        terms = read_terms(arguments.terms) if arguments.terms else ()
-        config = LiveConfig(arguments.source, targets, arguments.mode, terms)
+        config = session_config(arguments)
     except (ValueError, OSError) as error:
         print(f"surtitle publish: {error}", file=sys.stderr)
         return 2

@@ -81,8 +81,19 @@ async def run_until_wanted(
 
 
 async def until_wanted(stop: Stop, audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces of audio that come before a stop is wanted."""
-    async for piece in audio:
-        if stop.is_wanted:
-            return
-        yield piece
+    """The pieces of audio that come before a stop is wanted; who waits for one is not kept."""
+    wanted = asyncio.create_task(stop.wanted())
+    coming = asyncio.ensure_future(anext(audio, b""))
+    try:
+        while True:
+            await asyncio.wait((coming, wanted), return_when=asyncio.FIRST_COMPLETED)
+            if wanted.done():
+                return
+            if not (piece := coming.result()):
+                return
+            yield piece
+            coming = asyncio.ensure_future(anext(audio, b""))
+    finally:
+        wanted.cancel()
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)

@@ -1,0 +1,72 @@
+"""`surtitle join`: a bot that goes where people speak, and captions them in a room of a server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from rich.console import Console
+
+from ..bots.stream import check_address, listen
+from ..client.connection import Server
+from ..client.publishing import publish
+from ..client.real_time import LOCAL, start_message
+from .options import add_session_options, names_languages, session_config
+from .stopping import Stop, until_wanted
+from .terminal import TerminalView, run_until_stopped
+
+LAST_CAPTIONS_S = 10.0  # for the last captions to come, after a signal
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser(
+        "join",
+        help="caption a broadcast or a meeting",
+        description="Listens to a broadcast or a meeting until Ctrl-C, and captions it in a room "
+        "of a server.",
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--stream",
+        metavar="URL",
+        help="a broadcast: HLS, Icecast or another of http and https, rtsp, rtmp, srt",
+    )
+    parser.add_argument(
+        "--leave-after",
+        type=float,
+        metavar="SECONDS",
+        help="end where there has been nothing to hear for so long; default: stay",
+    )
+    parser.add_argument("--url", default=LOCAL, metavar="URL", help=f"the server; default: {LOCAL}")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("SURTITLE_PUBLISH_TOKEN"),
+        help="where the server wants one; default: $SURTITLE_PUBLISH_TOKEN",
+    )
+    parser.add_argument(
+        "--into", default="main", metavar="NAME", help="the server's room; default: main"
+    )
+    add_session_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        server = Server(arguments.url, arguments.token)
+        config = session_config(arguments)
+        stream = check_address(arguments.stream)
+    except (ValueError, OSError) as error:
+        print(f"surtitle join: {error}", file=sys.stderr)
+        return 2
+    start = start_message(arguments.into, config)
+    with TerminalView(Console(), names_languages=names_languages(config)) as view:
+        view.show_status("starting…")
+
+        def work(stop: Stop) -> Coroutine[Any, Any, None]:
+            audio = until_wanted(stop, listen(stream, view.say, arguments.leave_after))
+            return publish(server, start, audio, view.hear, view.say)
+
+        return run_until_stopped(view, work, LAST_CAPTIONS_S)
