@@ -1,91 +1,180 @@
 """All that wants a GPU, in one command: `python model/bench/ladder.py FOLDER`.
 
-Tests marked gpu, then the kernels, the engine and the streams; each writes its log and its results
-into FOLDER. It needs a checkout, torch, Triton and pytest, and nothing that is not there yet: the
-package is imported from the checkout. With --toy everything runs at toy size, also on a CPU.
+Parts by worth, in 12 minutes or --seconds in all: the kernels' tests, one layer, whole steps in
+bfloat16 and with 8-bit experts, live streams. Who has two shorter leases names the --parts of each.
+FOLDER can be read at any time, also when all of it is cut off: `results.jsonl` has the results of
+each part that has ended and a line that says how, `ladder.log` what all parts printed, PART.jsonl
+the results so far of the one at work.
+
+It needs a checkout, torch, Triton and pytest, and nothing that is not there yet: the package is
+imported from the checkout. With --toy everything runs at toy size, also on a CPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from types import FrameType
+from typing import IO, cast
 
 ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 720
 FULL = ["--random-weights", "--config", "diffusiongemma-26b-a4b"]
 TOY = ["--random-weights", "--config", "toy"]
+ON_REQUEST = ("sweep", "kernels")  # parts that are not among the usual ones
 
 
-def steps(folder: Path, is_toy: bool) -> dict[str, tuple[list[str], int]]:
-    """The command of each step, and the seconds that it may take: 9 minutes in all."""
-    size = TOY if is_toy else FULL
-    kernels = ["surtitle.kernels.bench", "--out", f"{folder / 'kernels.jsonl'}"]
-    engine, streams = ["surtitle.model.bench", "engine"], ["surtitle.model.bench", "streams"]
-    short = ["--seconds", "1"] if is_toy else ["--seconds", "4"]
-    tests = ["pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow" if is_toy else "gpu"]
-    tests += (
-        [str(ROOT / "tests" / "kernels" / "test_canvas_step.py")]
-        if is_toy
-        else [
-            str(ROOT / "tests" / "kernels"),
-            str(ROOT / "tests" / "model" / "test_engine.py"),
-        ]
-    )
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A module with its arguments, and the seconds that it may take."""
 
-    def out(name: str) -> list[str]:
-        return ["--out", str(folder / f"{name}.jsonl")]
+    command: list[str]
+    seconds: int
 
+
+def parts(folder: Path, is_toy: bool) -> dict[str, Part]:
+    """By name, in order; each writes its results into `folder` / NAME.jsonl, if it has any."""
+    size, seconds = (TOY, "1") if is_toy else (FULL, "4")
+    tests = ROOT / "tests" / "kernels"
+    pytest = ["pytest", "-v", "--tb=short", "-W", "default", "-p", "no:cacheprovider"]
+    if is_toy:
+        pytest.append(str(tests / "test_accept_prefix.py"))
+    else:
+        pytest.append(str(tests))
+        slow = ("test_compile.py", "test_int8.py", "bench")  # or not for a card
+        pytest += [f"--ignore={tests / name}" for name in slow]
+        if importlib.util.find_spec("xdist"):  # most of the time is compilation
+            pytest += ["-n", "8"]
+
+    def engine(name: str, cases: str, *options: str) -> list[str]:
+        out = str(folder / f"{name}.jsonl")
+        bench = ["surtitle.model.bench", "engine", "--cases", cases]
+        return [*bench, *size, *options, "--out", out]
+
+    def streams(name: str, *options: str) -> list[str]:
+        out = str(folder / f"{name}.jsonl")
+        bench = ["surtitle.model.bench", "streams", "--seconds", seconds]
+        return [*bench, *size, *options, "--out", out]
+
+    kernels = ["surtitle.kernels.bench", "--out", str(folder / "kernels.jsonl")]
     return {
-        "tests": (tests, 110),
-        "kernels": ([*kernels, *(["--toy"] if is_toy else [])], 170),
-        "engine": ([*engine, *size, "--peer", *out("engine")], 130),
-        "engine-fp8": ([*engine, *size, "--fp8", *out("engine-fp8")], 40),
-        "streams": ([*streams, *size, *short, *out("streams")], 50),
-        "streams-fp8": ([*streams, *size, *short, "--fp8", *out("streams-fp8")], 40),
+        "tests": Part(pytest, 100),
+        "layer": Part(engine("layer", "B5", "--peer"), 60),
+        "step": Part(engine("step", "B6,E1", "--peer"), 90),
+        "step-fp8": Part(engine("step-fp8", "B6,E1", "--fp8"), 40),
+        "streams": Part(streams("streams"), 60),
+        "streams-fp8": Part(streams("streams-fp8", "--fp8"), 40),
+        "sweep": Part(engine("sweep", "E2,E4", "--peer"), 120),
+        "kernels": Part([*kernels, *(["--toy"] if is_toy else [])], 170),
     }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, prog="ladder.py")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--toy", action="store_true")
-    arguments = parser.parse_args()
+    arguments = _arguments()
     folder = cast(Path, arguments.folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    failed: list[str] = []
-    with tempfile.TemporaryDirectory() as packages:
+    ends_s = time.monotonic() + cast(int, arguments.seconds)
+    known = parts(folder, arguments.toy)
+    chosen = cast("str | None", arguments.parts)
+    names = chosen.split(",") if chosen else [name for name in known if name not in ON_REQUEST]
+    if unknown := set(names) - set(known):
+        print(f"--parts takes some of {','.join(known)}, got {','.join(sorted(unknown))}")
+        return 2
+    signal.signal(signal.SIGTERM, _exit)
+    failed = False
+    with (
+        tempfile.TemporaryDirectory() as packages,
+        (folder / "ladder.log").open("ab") as log,
+        (folder / "results.jsonl").open("a", encoding="utf-8") as results,
+    ):
         (Path(packages) / "surtitle").symlink_to(ROOT)
         paths = [packages, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-        for name, (command, seconds) in steps(folder, arguments.toy).items():
-            started = time.monotonic()
-            with (folder / f"{name}.log").open("w", encoding="utf-8") as log:
-                try:
-                    status = subprocess.run(
-                        [sys.executable, "-m", *command],
-                        cwd=packages,
-                        env=environment,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        timeout=None if arguments.toy else seconds,
-                    ).returncode
-                except subprocess.TimeoutExpired:
-                    status = -1
-            result = {0: "done", -1: f"stopped after {seconds} s"}.get(status, f"failed ({status})")
-            print(f"{name}: {result}, {time.monotonic() - started:.0f} s", flush=True)
-            if status:
-                failed.append(name)
-                print(*log_end(folder / f"{name}.log"), sep="\n", flush=True)
-    return 1 if failed else 0
+        for name in names:
+            started, begins_at = time.monotonic(), log.tell()
+            limit_s = min(known[name].seconds, ends_s - started)
+            said = "no time left"
+            if limit_s > 0:
+                said = _run(known[name].command, limit_s, log, packages, environment)
+            seconds = round(time.monotonic() - started)
+            _collect(folder / f"{name}.jsonl", results)
+            results.write(json.dumps({"part": name, "status": said, "seconds": seconds}) + "\n")
+            results.flush()
+            print(f"{name}: {said}, {seconds} s", flush=True)
+            if said != "done":
+                failed = True
+                print(*_log_end(folder / "ladder.log", begins_at), sep="\n", flush=True)
+    return int(failed)
 
 
-def log_end(path: Path, lines: int = 15) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+def _exit(number: int, _: FrameType | None) -> None:
+    """Who is told to end ends what it has started: see `_run`."""
+    sys.exit(128 + number)
+
+
+def _run(
+    command: list[str], seconds: float, log: IO[bytes], cwd: str, environment: Mapping[str, str]
+) -> str:
+    """How a module ended. All that it has started ends with it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        status = process.wait(seconds)
+        return f"failed ({status})" if status else "done"
+    except subprocess.TimeoutExpired:
+        return f"stopped after {seconds:.0f} s"
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+
+def _collect(path: Path, results: IO[str]) -> None:
+    """Move a part's lines to the others: the last may be torn."""
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+            if line.endswith("\n"):
+                results.write(line)
+        path.unlink()
+
+
+def _log_end(path: Path, begins_at: int, lines: int = 15) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(begins_at)
+        return file.read().decode("utf-8", errors="replace").splitlines()[-lines:]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        prog="ladder.py",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="in all; default: %(default)s")
+    parser.add_argument(
+        "--parts", metavar="LIST", help=f"default: all, in order, but {' and '.join(ON_REQUEST)}"
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

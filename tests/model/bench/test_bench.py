@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from surtitle.kernels.bench.measure import Ceilings
-from surtitle.model.bench import floor, ladder, main, models, streams
+from surtitle.model.bench import floor, main, models, streams
 
 TOY = ["--random-weights", "--config", "toy"]
 H200 = Ceilings(copy=4.3e12, product=790e12)
@@ -61,33 +59,6 @@ def test_streams(tmp_path: Path) -> None:
     assert [line["limit_ms"] for line in found] == [300, 500, 1000] * 3
     for line in found:
         assert line["streams"] == 0 or 0 < line["p95_ms"] < line["limit_ms"]
-
-
-@pytest.mark.slow
-def test_a_step_of_the_ladder_that_fails_is_said_and_the_others_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wanted = {
-        "broken": (["surtitle.model.bench", "engine", "--config", "nonsense"], 60),
-        "slow": (["timeit", "-n1", "-r1", "import time; time.sleep(60)"], 1),
-        "engine": (["surtitle.model.bench", "engine", *TOY, "--cases", "B6"], 60),
-    }
-    monkeypatch.setattr(ladder, "steps", lambda folder, is_toy: wanted)
-    monkeypatch.setattr(sys, "argv", ["ladder.py", str(tmp_path / "results")])
-    assert ladder.main() == 1
-    out = capsys.readouterr().out
-    assert "broken: failed (2)" in out and "nonsense" in out
-    assert "slow: stopped after 1 s" in out
-    assert "engine: done" in out
-    assert "B6" in (tmp_path / "results" / "engine.log").read_text(encoding="utf-8")
-
-
-def test_the_ladder_runs_from_a_checkout_without_an_installation() -> None:
-    """Isolated, without site-packages: what it imports itself is Python's own."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", ladder.__file__, "--help"], capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "FOLDER" in done.stdout
 
 
 def test_every_stream_of_a_short_trial_asks() -> None:
