@@ -44,7 +44,7 @@ def test_only_the_diffusion_translator_and_the_commands_reach_the_model() -> Non
 ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "events errors config hub",
     "text audio",
-    "recognizers speakers translators captions subtitles protocols client",
+    "recognizers speakers translators captions subtitles protocols client webrtc",
     "live listening",
     "recording",
     "jobs",

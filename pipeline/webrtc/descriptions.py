@@ -1,0 +1,146 @@
+"""Session descriptions (SDP), as text, before aiortc reads them and after it has answered (pure).
+
+A description is lines about the session and then sections, each of which begins with an "m=" line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+MAX_CHARS = 100_000  # Chromium's offer of sound, picture and a data channel has 7,000
+MAX_SECTIONS = 32
+_CANDIDATE = re.compile(r"a=candidate:\S+ \d+ (\S+) \d+ (\S+) \d+ typ \S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One medium, by its lines: `kind` is "audio", "video" or "application"."""
+
+    lines: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.lines[0].removeprefix("m=").partition(" ")[0]
+
+    @property
+    def mid(self) -> str | None:
+        """Its name in the description."""
+        return next((line[6:] for line in self.lines if line.startswith("a=mid:")), None)
+
+    def refused(self) -> Section:
+        """As an answer says that it is not wanted: its port is 0."""
+        kind, _, protocol, *formats = self.lines[0].removeprefix("m=").split(" ")
+        lines = [f"m={kind} 0 {protocol} {' '.join(formats)}", "c=IN IP4 0.0.0.0", "a=inactive"]
+        return Section((*lines, *([] if self.mid is None else [f"a=mid:{self.mid}"])))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """`head` are the lines about the whole session."""
+
+    head: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+    def __str__(self) -> str:
+        lines = [*self.head, *(line for section in self.sections for line in section.lines)]
+        return "".join(f"{line}\r\n" for line in lines)
+
+    @property
+    def ice_user(self) -> str | None:
+        """The user name by which its ICE checks are known: of the session, or a first section."""
+        lines = [*self.head, *(line for section in self.sections for line in section.lines)]
+        return next((line[12:] for line in lines if line.startswith("a=ice-ufrag:")), None)
+
+
+def parse(text: str) -> Description:
+    """Raises ValueError for what is no description."""
+    if len(text) > MAX_CHARS:
+        raise ValueError(f"a session description has at most {MAX_CHARS} characters")
+    lines = text.splitlines()
+    if not lines or lines[0].strip() != "v=0":
+        raise ValueError(f"a session description begins with v=0, got {text[:40]!r}")
+    if bad := next((line for line in lines if not re.match(r"[a-z]=|$", line)), None):
+        raise ValueError(f"a line of a session description is like a=mid:0, got {bad[:40]!r}")
+    lines = [line for line in lines if line]
+    starts = [n for n, line in enumerate(lines) if line.startswith("m=")]
+    if not 0 < len(starts) <= MAX_SECTIONS:
+        raise ValueError(
+            f"a session description has 1 to {MAX_SECTIONS} media (m=), got {len(starts)}"
+        )
+    ends = [*starts[1:], len(lines)]
+    sections = [Section(tuple(lines[a:b])) for a, b in zip(starts, ends, strict=True)]
+    if short := next((one for one in sections if len(one.lines[0].split(" ")) < 4), None):
+        raise ValueError(f"a medium is like m=audio 9 UDP/TLS/RTP/SAVPF 111, got {short.lines[0]}")
+    return Description(tuple(lines[: starts[0]]), tuple(sections))
+
+
+def without_sections(
+    description: Description, kinds: Collection[str]
+) -> tuple[Description, list[int]]:
+    """The description with sections of `kinds` alone, and the places of those left out.
+
+    Sections that the other side has closed already, by the port 0, are left out as well.
+    """
+
+    def is_wanted(section: Section) -> bool:
+        return section.kind in kinds and section.lines[0].split(" ")[1] != "0"
+
+    kept = tuple(section for section in description.sections if is_wanted(section))
+    mids = {section.mid for section in description.sections} - {section.mid for section in kept}
+    head = tuple(_without_mids(line, mids) for line in description.head)
+    left_out = [n for n, section in enumerate(description.sections) if not is_wanted(section)]
+    return Description(head, kept), left_out
+
+
+def with_refused(answer: Description, offer: Description, left_out: Collection[int]) -> Description:
+    """An answer to the whole offer: what was left out of it is refused at its place."""
+    answered = iter(answer.sections)
+    sections = tuple(
+        section.refused() if n in left_out else next(answered)
+        for n, section in enumerate(offer.sections)
+    )
+    return Description(answer.head, sections)
+
+
+def with_safe_candidates(description: Description, *, allows_loopback: bool) -> Description:
+    """Without the addresses that nobody should be made to send to, and without their end.
+
+    Where all are left out the other side can still be found: it is answered when it calls. So an
+    end of the candidates, after which aiortc would not wait for that, is not told.
+    """
+    sections = tuple(
+        Section(tuple(line for line in section.lines if _is_safe(line, allows_loopback)))
+        for section in description.sections
+    )
+    head = tuple(line for line in description.head if line != "a=end-of-candidates")
+    return Description(head, sections)
+
+
+def is_safe_candidate(line: str, *, allows_loopback: bool) -> bool:
+    """Whether a line "a=candidate:..." names an address that may be sent to."""
+    found = _CANDIDATE.match(line)
+    if found is None or found[1].lower() != "udp":
+        return False
+    try:
+        address = ip_address(found[2])
+    except ValueError:
+        return False  # a name (".local") would have to be asked for on the network
+    if address.is_loopback:
+        return allows_loopback
+    return not (address.is_link_local or address.is_multicast or address.is_unspecified)
+
+
+def _is_safe(line: str, allows_loopback: bool) -> bool:
+    if line.startswith("a=candidate:"):
+        return is_safe_candidate(line, allows_loopback=allows_loopback)
+    return line != "a=end-of-candidates"
+
+
+def _without_mids(line: str, mids: Collection[str | None]) -> str:
+    if not line.startswith("a=group:BUNDLE"):
+        return line
+    name, *grouped = line.split(" ")
+    return " ".join([name, *(mid for mid in grouped if mid not in mids)])
