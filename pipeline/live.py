@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import zip_longest
@@ -55,15 +55,23 @@ class Session:
             SegmenterConfig(), config.source, is_written=recognizer.is_written, is_live=True
         )
         self._source_track = SourceTrack(config.mode)
-        self._tracks = [
-            CaptionTrack(target, config.mode, config.terms, is_written=recognizer.is_written)
-            for target in config.targets
-        ]
+        self._tracks = [self._track(target) for target in config.targets]
         self._last_word: Word | None = None  # of the last final segment
         self._begun = asyncio.Event()
         self._dropped_drafts = 0
         self.word_count = 0  # that are certain
         self._translator_is_away = False
+
+    def translate_into(self, targets: Sequence[str]) -> None:
+        """Into these languages from now on; what is asked for already is still shown."""
+        tracks = {track.language: track for track in self._tracks}
+        self._tracks = [tracks.get(target) or self._track(target) for target in targets]
+        self._reach = Reach(self._translations, targets)
+
+    def _track(self, target: str) -> CaptionTrack:
+        return CaptionTrack(
+            target, self._config.mode, self._config.terms, is_written=self._recognizer.is_written
+        )
 
     def status(self) -> Status:
         oldest_ms = self._translations.oldest_heard_ms(self._session_id)

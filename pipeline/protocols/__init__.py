@@ -53,9 +53,18 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """The next piece of the recording: 16-bit little-endian mono PCM, whole samples."""
+    """The next piece of the recording: 16-bit little-endian mono PCM, whole samples.
+
+    `speaker` is who says it, where one connection brings several.
+    """
 
     pcm: bytes
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retarget:
+    """The languages to translate into are others now, for each speaker: see MeetingDialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class Refuse:
     message: str
 
 
-ClientEvent = Start | Resume | View | Audio | Flush | Stop | Reply | Refuse
+ClientEvent = Start | Resume | View | Audio | Retarget | Flush | Stop | Reply | Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,20 @@ class Dialect(Protocol):
 
     def error(self, code: str, message: str) -> str:
         """The last message of a connection that is refused; codes are the caption protocol's."""
+        ...
+
+
+class MeetingDialect(Dialect, Protocol):
+    """One connection that brings all who speak in a room; each is started when it is heard."""
+
+    def start(self, speaker: str) -> Start: ...
+
+    def targets(self, speaker: str) -> tuple[str, ...]:
+        """What is said by a speaker is to be translated into these languages from now on."""
+        ...
+
+    def forget(self, speaker: str) -> None:
+        """Nothing was heard of a speaker for long: what comes is a new beginning."""
         ...
 
 

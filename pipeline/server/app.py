@@ -155,6 +155,8 @@ def _routes(sockets: Sockets, api: WebApi, pages: Path) -> list[BaseRoute]:
         WebSocketRoute("/v1/view", sockets.view),
         WebSocketRoute("/v1/listen", sockets.listen),
         WebSocketRoute("/v1/realtime/translations", sockets.translate),
+        WebSocketRoute("/transcribe", sockets.bridge),
+        WebSocketRoute("/translate", sockets.bridge_translation),
         Route("/v1/languages", api.for_viewers(api.languages)),
         Route("/v1/sessions", api.for_viewers(api.sessions)),
         Route("/v1/sessions/{session_id}/transcript", api.for_viewers(api.transcript)),

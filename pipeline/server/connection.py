@@ -19,6 +19,7 @@ from ..protocols import (
     Refuse,
     Reply,
     Resume,
+    Retarget,
     Start,
     Stop,
     View,
@@ -113,8 +114,8 @@ class Connection:
                 self._live.flush()
             case Stop() if self._live is not None:
                 self._live.stop()
-            case Flush():
-                pass  # there is nothing yet
+            case Flush() | Retarget():
+                pass  # there is nothing yet; a meeting hears the latter itself
             case Stop():
                 await self._close(NORMAL, *self._dialect.encode(Published(0, Ended(""))))
             case Reply(message):

@@ -50,6 +50,7 @@ class LiveSession:
         self.received_samples = 0  # at the publisher's rate
         self.session = session
         self.untranslated_drafts = 0  # as far as they were counted
+        self.is_over = False
         self._listener = session.listener
         self._captions = captions
         self._server = server
@@ -162,6 +163,7 @@ class LiveSession:
 
     def close(self, code: int) -> None:
         """The session is over: let the publisher go when it has been told so."""
+        self.is_over = True
         if self._absence is not None:
             self._absence.cancel()
         if self._outbox is not None:

@@ -13,15 +13,19 @@ from starlette.datastructures import QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..config import ServerConfig
-from ..errors import RefusedError
+from ..config import AUTO, ServerConfig
+from ..errors import RefusedError, TranslatorError
 from ..protocols import Dialect
 from ..protocols.captions import SUBPROTOCOL, PublishDialect, ViewDialect
 from ..protocols.captions_parsing import parse_room
 from ..protocols.deepgram import ListenDialect, parse_query
+from ..protocols.jitsi import BridgeDialect
+from ..protocols.jitsi import parse_query as parse_bridge_query
 from ..protocols.openai_realtime import TranslationDialect
+from ..recognizers import can_find_language
 from .connection import POLICY_VIOLATION, Connection
 from .gate.access import Access, Right
+from .meeting import MeetingConnection
 from .metrics import Metrics
 from .rooms import Rooms
 
@@ -66,6 +70,12 @@ class Sockets:
         self._view = _Endpoint("view", ViewDialect, ours, True)
         self._listen = _Endpoint("publish", self._listen_dialect, theirs, False)
         self._translate = _Endpoint("publish", self._translation_dialect, theirs, False)
+        self._bridge = _Endpoint(
+            "publish", lambda query: self._bridge_dialect(query, is_translation=False), (), False
+        )
+        self._bridge_translation = _Endpoint(
+            "publish", lambda query: self._bridge_dialect(query, is_translation=True), (), False
+        )
 
     async def publish(self, socket: WebSocket) -> None:
         await self._serve(socket, self._publish)
@@ -79,6 +89,12 @@ class Sockets:
     async def translate(self, socket: WebSocket) -> None:
         await self._serve(socket, self._translate)
 
+    async def bridge(self, socket: WebSocket) -> None:
+        await self._serve(socket, self._bridge)
+
+    async def bridge_translation(self, socket: WebSocket) -> None:
+        await self._serve(socket, self._bridge_translation)
+
     async def _serve(self, socket: WebSocket, endpoint: _Endpoint) -> None:
         offered = socket.scope["subprotocols"]
         agreed = next((name for name in endpoint.subprotocols if name in offered), None)
@@ -89,7 +105,14 @@ class Sockets:
             except (RefusedError, ValueError) as error:
                 return await _refuse(socket, endpoint, agreed, error)
             await socket.accept(agreed)
-            await Connection(socket, dialect, self._rooms, self._metrics, timeout_s).run()
+            await self._connection(socket, dialect, timeout_s).run()
+
+    def _connection(
+        self, socket: WebSocket, dialect: Dialect, timeout_s: float | None
+    ) -> Connection:
+        if isinstance(dialect, BridgeDialect):
+            return MeetingConnection(socket, dialect, self._rooms, self._metrics)
+        return Connection(socket, dialect, self._rooms, self._metrics, timeout_s)
 
     def _admit(self, socket: WebSocket, endpoint: _Endpoint, agreed: str | None) -> Dialect:
         """Raises RefusedError, ValueError."""
@@ -113,6 +136,24 @@ class Sockets:
             expires_at_s=int(time.time()) + EXPIRES_S,
             check=self._check,
         )
+
+    def _bridge_dialect(self, query: QueryParams, *, is_translation: bool) -> Dialect:
+        recognizer = self._rooms.recognizer
+        default = AUTO if can_find_language(recognizer) else min(recognizer.languages)
+        request = parse_bridge_query(query.multi_items(), default, is_translation=is_translation)
+        sources = recognizer.languages if request.source == AUTO else {request.source}
+
+        def can_translate(target: str) -> bool:
+            return any(self._reaches(source, target) for source in sources)
+
+        return BridgeDialect(request, can_translate, lambda: int(1000 * time.time()))
+
+    def _reaches(self, source: str, target: str) -> bool:
+        try:
+            self._check(source, target)
+        except TranslatorError:
+            return False
+        return source != target
 
 
 async def _refuse(

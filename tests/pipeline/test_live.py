@@ -69,6 +69,31 @@ def run(
     return captions
 
 
+def test_the_languages_may_change_while_somebody_speaks() -> None:
+    captions: list[Caption] = []
+
+    async def listen() -> None:
+        pool, queue = (
+            scripted_pool(ScriptedRecognizer(SCRIPT)),
+            TranslationQueue(ScriptedTranslator()),
+        )
+        session = Session("s", LiveConfig("en", ("es", "de")), pool, queue, captions.append)
+        running = asyncio.create_task(session.run())
+        for finals, targets in (3, ("es", "de")), (6, ("de", "fr")):
+            session.translate_into(targets)
+            session.listener.push(np.zeros(16 * 5 * WORD_MS, np.float32))
+            session.listener.flush()
+            while sum(caption.is_final for caption in captions) < finals:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        session.listener.end()
+        await running
+        await pool.aclose()
+
+    asyncio.run(asyncio.wait_for(listen(), 20))
+    told = [(c.segment_id, c.language) for c in captions if c.is_final]
+    assert sorted(told) == [(0, "de"), (0, "en"), (0, "es"), (1, "de"), (1, "en"), (1, "fr")]
+
+
 SCRIPT = "the harbor opens at six and the ferries leave soon"
 
 

@@ -14,6 +14,8 @@ from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.protocols import Audio, Dialect, Refuse, Reply, Start
 from surtitle.pipeline.protocols.captions import PublishDialect, ViewDialect
 from surtitle.pipeline.protocols.deepgram import ListenDialect, parse_query
+from surtitle.pipeline.protocols.jitsi import BridgeDialect
+from surtitle.pipeline.protocols.jitsi import parse_query as parse_bridge_query
 from surtitle.pipeline.protocols.openai_realtime import TranslationDialect
 
 from .test_captions import START
@@ -96,6 +98,11 @@ def listening() -> Dialect:
     return ListenDialect(request, "main", "s-1", "script", "2026-11-24T10:15:00Z")
 
 
+def bridging(*, is_translation: bool) -> Dialect:
+    request = parse_bridge_query([("sessionId", "m")], "en", is_translation=is_translation)
+    return BridgeDialect(request, lambda target: True, lambda: 0)
+
+
 DIALECTS: list[Callable[[], Dialect]] = [
     PublishDialect,
     publishing,
@@ -103,6 +110,8 @@ DIALECTS: list[Callable[[], Dialect]] = [
     listening,
     translating,
     translating_on,
+    lambda: bridging(is_translation=False),
+    lambda: bridging(is_translation=True),
 ]
 HONEST: list[dict[str, Any]] = [
     START,
@@ -111,6 +120,9 @@ HONEST: list[dict[str, Any]] = [
     {"type": "KeepAlive"},
     UPDATE,
     APPEND,
+    {"event": "start", "start": {"tag": "a-1", "mediaFormat": {"encoding": "opus"}}},
+    {"event": "media", "media": {"tag": "a-1", "chunk": 1, "timestamp": "2", "payload": "+AD/"}},
+    {"event": "sources", "exports": ["a-1"], "requests": ["a-1.es", "de"]},
 ]
 
 
@@ -131,7 +143,8 @@ def answers(dialect: Dialect, message: str | bytes) -> int:
     """How many messages it is answered with, each of which can be sent and read."""
     replies = [event for event in dialect.receive(message) if isinstance(event, Reply | Refuse)]
     for reply in replies:
-        assert json.loads(reply.message.encode())["type"] and len(reply.message) < 2000
+        said = json.loads(reply.message.encode())
+        assert (said.get("type") or said["event"]) and len(reply.message) < 2000
     return len(replies)
 
 
@@ -145,7 +158,7 @@ def test_a_hostile_message_is_answered(make_dialect: Callable[[], Dialect]) -> N
 
 
 @pytest.mark.parametrize("make_dialect", DIALECTS)
-@pytest.mark.parametrize("honest", HONEST, ids=lambda honest: str(honest["type"]))
+@pytest.mark.parametrize("honest", HONEST, ids=lambda one: str(one.get("type", one.get("event"))))
 def test_a_field_of_a_wrong_kind_is_no_surprise(
     make_dialect: Callable[[], Dialect], honest: dict[str, Any]
 ) -> None:
