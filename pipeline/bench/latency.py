@@ -12,37 +12,29 @@ import argparse
 import asyncio
 import json
 import math
-import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..audio.pcm import SAMPLE_RATE_HZ, to_ms, to_s16
+from ..audio.pcm import to_ms
 from ..audio.recording import read_audio
 from ..captions.budget import common_prefix, units
 from ..client.connection import Message, Server, parse_caption
 from ..client.publishing import publish
 from ..client.real_time import LOCAL, start_message
 from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig
-from ..events import Caption, Samples, Word
+from ..events import Samples, Word
 from ..recognizers.choice import open_recognizer
 from ..recognizers.vad import Vad
+from .beside import delays, hear_beside, on_screen
+from .playing import Playing, Shown
 
-PIECE_MS = 100
 CELLS = 8
 DRIFT_MS = 300_000  # the delays of the first and of the last so many are compared
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A caption, and how long after the start of the audio it arrived."""
-
-    at_ms: float
-    caption: Caption
 
 
 def add_to(benches: Any) -> None:
@@ -57,6 +49,11 @@ def add_to(benches: Any) -> None:
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
     parser.add_argument("--room", default="latency", help="another for each speaker at once")
     parser.add_argument("--save", type=Path, help="JSON lines of all captions, with their times")
+    parser.add_argument(
+        "--beside",
+        metavar="URL",
+        help="a WhisperLiveKit server that then hears the same: ws://localhost:8000/asr",
+    )
     parser.set_defaults(run=run)
 
 
@@ -65,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = LiveConfig(arguments.source, targets, arguments.mode)
     audio, words = _program(arguments.files, arguments.minutes, config.source)
     start = start_message(arguments.room, config)
-    shown, lags = asyncio.run(_play(Server(arguments.url), start, audio))
+    shown, lags = asyncio.run(_play(Server(arguments.url), start, Playing(audio)))
     if arguments.save:
         lines = [json.dumps([round(s.at_ms), s.caption.language, s.caption.text]) for s in shown]
         arguments.save.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -76,6 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
     for language in (config.source, *targets):
         print("| " + " | ".join([language, *row(language, shown, words)]) + " |")
     print(f"status lag_ms: median {np.median(lags):.0f}, most {max(lags)}")
+    if arguments.beside:
+        theirs = asyncio.run(hear_beside(arguments.beside, Playing(audio)))
+        print("| by shares of the whole session | first p50 | p95 | p99 | final p50 | p95 | p99 |")
+        print("|---|---|---|---|---|---|---|")
+        for name, screens in (("surtitle", on_screen(config.source, shown)), ("peer", theirs)):
+            cells = _seconds(*delays(screens, words, config.source))
+            print("| " + " | ".join([name, *cells]) + " |")
+        print(f"peer: the last text after {theirs[-1].at_ms / 1000:.1f} s: {theirs[-1].text}")
     return 0
 
 
@@ -105,29 +110,18 @@ def _program(files: Sequence[Path], minutes: float, source: str) -> tuple[Sample
     return np.concatenate(audio), words
 
 
-async def _play(server: Server, start: Message, audio: Samples) -> tuple[list[Shown], list[int]]:
+async def _play(server: Server, start: Message, playing: Playing) -> tuple[list[Shown], list[int]]:
     """The captions of a session that hears the audio, and the lag that each status told."""
     shown: list[Shown] = []
     lags: list[int] = []
-    started_s = 0.0
-
-    async def pieces() -> AsyncIterator[bytes]:
-        nonlocal started_s
-        started_s = time.monotonic()
-        size = SAMPLE_RATE_HZ * PIECE_MS // 1000
-        for at in range(0, audio.size, size):
-            due_s = started_s + (at + size) / SAMPLE_RATE_HZ
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            yield to_s16(audio[at : at + size]).tobytes()
 
     def hear(message: Message) -> None:
         if message["type"] == "caption":
-            at_ms = 1000 * (time.monotonic() - started_s)
-            shown.append(Shown(at_ms, parse_caption(message)))
+            shown.append(Shown(playing.at_ms, parse_caption(message)))
         elif message["type"] == "status":
             lags.append(message["lag_ms"])
 
-    await publish(server, start, pieces(), hear, print)
+    await publish(server, start, playing.pieces(), hear, print)
     return shown, lags
 
 
@@ -158,9 +152,14 @@ def row(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> list[st
     if not first:
         return ["-"] * CELLS
     lags = [lag for _, lag in first]
-    cells = [f"{np.percentile(of, q) / 1000:.2f} s" for of in (lags, final) for q in (50, 95, 99)]
+    cells = _seconds(lags, final)
     end_ms = max(said for said, _ in first)
     opening = [lag for said, lag in first if said < DRIFT_MS]
     closing = [lag for said, lag in first if said > end_ms - DRIFT_MS]
     drift_ms = float(np.median(closing) - np.median(opening))
     return [*cells, f"{erased / total:.3f}", f"{drift_ms / 1000:+.2f} s"]
+
+
+def _seconds(first: Sequence[float], final: Sequence[float]) -> list[str]:
+    """Cells: how long 50, 95 and 99 % of the words took."""
+    return [f"{np.percentile(of, q) / 1000:.2f} s" for of in (first, final) for q in (50, 95, 99)]

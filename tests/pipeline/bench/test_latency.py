@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from surtitle.pipeline.bench.latency import Shown, row
+from surtitle.pipeline.bench.latency import row
+from surtitle.pipeline.bench.playing import Shown
 from surtitle.pipeline.events import Caption, Word
 
 
