@@ -15,7 +15,7 @@ from .pcm import SAMPLE_RATE_HZ
 from .resampler import Resampler
 
 BLOCKS_PER_S = 20
-QUEUE_S = 10  # so much may wait for a reader that is busy
+MOST_WAITING_S = 600  # for a reader that is slower than speech: 20 MB, 60 at 48 kHz
 
 
 def list_devices() -> list[str]:
@@ -32,8 +32,8 @@ def list_devices() -> list[str]:
 class Microphone:
     """What is heard from now on, without an end.
 
-    The sound card's thread puts blocks into a bounded queue; when it is full, the newest block is
-    dropped and counted in `lost_ms`, as is what the card itself tells to have lost.
+    The sound card's thread puts blocks into a queue of MOST_WAITING_S; when it is full, the newest
+    block is dropped and counted in `lost_ms`, as is what the card itself tells to have lost.
     """
 
     def __init__(self, device: str | None = None) -> None:
@@ -44,6 +44,11 @@ class Microphone:
         self._rate_hz = self._usable_rate_hz()
         self._blocks: deque[bytes] = deque()
 
+    @property
+    def waiting_ms(self) -> int:
+        """What has been heard, and the reader has not taken."""
+        return 1000 * len(self._blocks) // BLOCKS_PER_S
+
     async def listen(self) -> AsyncIterator[AudioChunk]:
         """Raises DeviceError where the microphone cannot be opened, or stops."""
         loop = asyncio.get_running_loop()
@@ -51,7 +56,7 @@ class Microphone:
         stopped = False
 
         def take(block: Any, sample_count: int, _time: object, status: Any) -> None:
-            is_full = len(self._blocks) >= BLOCKS_PER_S * QUEUE_S
+            is_full = len(self._blocks) >= BLOCKS_PER_S * MOST_WAITING_S
             if is_full or status.input_overflow:  # the card does not tell how much it lost
                 self.lost_ms += 1000 * sample_count // self._rate_hz
             if not is_full:

@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ..audio.microphone import Microphone, list_devices
-from ..audio.pcm import to_ms, to_s16
+from ..audio.microphone import MOST_WAITING_S, Microphone, list_devices
+from ..audio.pcm import to_s16
 from ..client.connection import Message, Server
 from ..client.publishing import publish
 from ..client.real_time import start_message
@@ -45,12 +45,13 @@ from .stopping import Stop
 from .terminal import TerminalView, run_until_stopped
 
 ROOM = "main"
-# Of what has been recognized. Where there is no time for drafts an utterance is heard when it is
-# over, of 15 s at most; the server holds 20 s of utterances that wait, before it refuses anything.
-MAX_AHEAD_MS = 30_000
-CAUGHT_UP_MS = 10_000
-TELL_LOST_MS = 1000
+TELL_WAITING_MS, TELL_LOST_MS = 10_000, 1000
 ORDERLY_END_S = 60.0  # for the server to end the session and itself, which have shorter bounds
+SLOW = (
+    "Recognition is slower than speech; "
+    f"up to {MOST_WAITING_S // 60} minutes of it are kept. "
+    "Try --asr-model tiny, or --asr moonshine for English"
+)
 LAST_S = 1.0  # for the last captions to be shown, when the server has sent them
 
 
@@ -146,6 +147,7 @@ async def _caption(
                     await asyncio.wait_for(speaker.stopped.wait(), LAST_S)
             publishing.cancel()
             await asyncio.wait([publishing])
+            speaker.tell_unheard()
     finally:
         store.close()
     # Not raised before: the server's task group would wrap it.
@@ -158,8 +160,8 @@ async def _caption(
 class _Speaker:
     """A microphone as a publisher.
 
-    Where recognition falls behind by MAX_AHEAD_MS, what is spoken is left out, in one piece, until
-    it has caught up.
+    Where recognition falls behind, what is spoken waits at the microphone, up to its
+    MOST_WAITING_S, and how much that is stands in the status.
     """
 
     def __init__(self, microphone: Microphone, view: TerminalView) -> None:
@@ -167,57 +169,49 @@ class _Speaker:
         self.stopped = asyncio.Event()  # the session is over, and all its captions are shown
         self._microphone = microphone
         self._view = view
-        self._session: object = None
         self._is_listening = False
-        self._sent_samples = 0  # of the session
-        self._heard_ms = 0  # by the recognizer, of the session
-        self._skips = False
-        self._skipped_samples = 0
+        self._told_waiting_ms = 0
         self._told_lost_ms = 0
 
     async def audio(self) -> AsyncIterator[bytes]:
         """Ends where the microphone fails, with `failure`: the last words are still captioned."""
         try:
             async for chunk in self._microphone.listen():
-                ahead_ms = to_ms(self._sent_samples) - self._heard_ms
-                self._skips = ahead_ms > (CAUGHT_UP_MS if self._skips else MAX_AHEAD_MS)
-                if self._skips:
-                    self._skipped_samples += chunk.samples.size
-                elif chunk.samples.size:
+                if chunk.samples.size:
                     if not self._is_listening:
                         self._is_listening = True
                         self._view.say("Listening; Ctrl-C ends it")
-                    self._sent_samples += chunk.samples.size
                     yield to_s16(chunk.samples).tobytes()
         except DeviceError as error:
             self.failure = error
 
     def hear(self, message: Message) -> None:
-        match message["type"]:
-            case "started" if message["session"] != self._session:  # times begin again
-                self._session = message["session"]
-                self._sent_samples = self._heard_ms = 0
-            case "status":
-                self._heard_ms = message["heard_ms"]
-                self._tell_lost()
-            case "stopped":
-                self.stopped.set()
-            case _:
-                pass
+        if message["type"] == "status":
+            self._tell_late()
+            message = {**message, "lag_ms": message["lag_ms"] + self._microphone.waiting_ms}
+        elif message["type"] == "stopped":
+            self.stopped.set()
         self._view.hear(message)
 
     def say_unless_stopping(self, server: CaptionServer, line: str) -> None:
         if not server.should_exit:
             self._view.say(line)
 
-    def _tell_lost(self) -> None:
-        lost_ms = self._microphone.lost_ms + to_ms(self._skipped_samples)
-        if lost_ms >= max(TELL_LOST_MS, 2 * self._told_lost_ms):  # ever more rarely
+    def tell_unheard(self) -> None:
+        """The session is over: what waited is captioned no more."""
+        unheard_ms = self._microphone.waiting_ms
+        if unheard_ms >= TELL_LOST_MS:
+            self._view.say(f"the last {unheard_ms / 1000:.0f} s of speech have no captions")
+
+    def _tell_late(self) -> None:
+        """Ever more rarely."""
+        waiting_ms, lost_ms = self._microphone.waiting_ms, self._microphone.lost_ms
+        if lost_ms >= max(TELL_LOST_MS, 2 * self._told_lost_ms):
             self._told_lost_ms = lost_ms
-            self._view.say(
-                f"{lost_ms / 1000:.0f} s of speech were left out so far: recognition is slower "
-                "than speech; try --asr-model tiny, or --asr moonshine for English"
-            )
+            self._view.say(f"{lost_ms / 1000:.0f} s of speech are lost so far. {SLOW}")
+        elif waiting_ms >= max(TELL_WAITING_MS, 2 * self._told_waiting_ms):
+            self._told_waiting_ms = waiting_ms
+            self._view.say(f"{waiting_ms / 1000:.0f} s of speech wait, none is lost. {SLOW}")
 
 
 def _say(line: str) -> None:

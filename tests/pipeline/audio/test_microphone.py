@@ -48,11 +48,24 @@ def test_a_card_that_cannot_do_16_khz_is_resampled(card: Any) -> None:
 def test_what_does_not_fit_the_queue_is_dropped_and_counted(
     card: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(microphone, "QUEUE_S", 0.1)  # two blocks
+    monkeypatch.setattr(microphone, "MOST_WAITING_S", 0.1)  # two blocks
     card.blocks, card.is_early = [bytes(1600)] * 5, True
     source = Microphone()
     assert heard(source).size == pytest.approx(1600, abs=20)
     assert source.lost_ms == 150
+
+
+def test_what_a_reader_has_not_taken_waits(card: Any) -> None:
+    card.blocks, card.is_early = [bytes(1600)] * 5, True
+    source = Microphone()
+
+    async def listen() -> int:
+        chunks = source.listen()
+        await anext(chunks)
+        return source.waiting_ms
+
+    assert asyncio.run(listen()) == 200
+    assert source.lost_ms == 0
 
 
 def test_what_the_card_lost_is_counted(card: Any) -> None:

@@ -75,29 +75,33 @@ def test_what_is_spoken_is_captioned_until_the_microphone_stops(
     assert heard.replace("en: ", "es: [es] ") in lines
 
 
-class Chunks:
-    """A microphone that hears a second at a time."""
+class SlowlyHeard:
+    """A microphone at which 12 s of speech wait."""
 
-    lost_ms = 0
+    lost_ms, waiting_ms = 0, 12_000
 
     async def listen(self) -> AsyncIterator[AudioChunk]:
         for n in range(40):
             yield AudioChunk(n * 16_000, np.zeros(16_000, np.float32))
 
 
-def test_what_recognition_is_too_slow_for_is_left_out_and_told() -> None:
+def test_where_recognition_is_too_slow_what_is_spoken_waits_and_is_told() -> None:
     told: list[str] = []
-    view = SimpleNamespace(say=told.append, hear=lambda message: None)
-
-    speaker = _Speaker(Chunks(), view)  # type: ignore[arg-type]
+    shown: list[dict[str, Any]] = []
+    microphone = SlowlyHeard()
+    view = SimpleNamespace(say=told.append, hear=shown.append)
+    speaker = _Speaker(microphone, view)  # type: ignore[arg-type]
 
     async def listen() -> int:
         return len([piece async for piece in speaker.audio()])
 
-    assert asyncio.run(listen()) == 31
-    for _ in range(2):
-        speaker.hear({"type": "status", "heard_ms": 0})
-    assert len(told) == 2 and told[0].startswith("Listening") and "9 s" in told[1]
+    assert asyncio.run(listen()) == 40  # all of it
+    for waiting_ms in (12_000, 13_000, 30_000):
+        microphone.waiting_ms = waiting_ms
+        speaker.hear({"type": "status", "lag_ms": 25_000})
+    assert shown[-1]["lag_ms"] == 55_000
+    assert [line[:4] for line in told] == ["List", "12 s", "30 s"]
+    assert "none is lost" in told[1] and "10 minutes" in told[1]
     advice = re.findall("--asr[a-z-]* [a-z]+", told[1])
     parser = argparse.ArgumentParser()
     add_recognizer_options(parser)
@@ -106,19 +110,13 @@ def test_what_recognition_is_too_slow_for_is_left_out_and_told() -> None:
     assert len(advice) == 2
 
 
-def test_another_session_has_heard_nothing_yet_and_is_sent_all() -> None:
-    view = SimpleNamespace(say=lambda line: None, hear=lambda message: None)
-    speaker = _Speaker(Chunks(), view)  # type: ignore[arg-type]
-
-    async def listen() -> int:
-        count = 0
-        speaker.hear({"type": "started", "session": "s-1"})
-        async for _ in speaker.audio():
-            count += 1
-            if count == 12:
-                speaker.hear({"type": "started", "session": "s-1"})  # resumed
-            if count == 14:  # after 14 s of the old one, none of which was heard
-                speaker.hear({"type": "started", "session": "s-2"})
-        return count
-
-    assert asyncio.run(listen()) == 14 + 26
+def test_what_was_lost_and_what_still_waits_at_the_end_is_told() -> None:
+    told: list[str] = []
+    microphone = SlowlyHeard()
+    microphone.lost_ms = 5000
+    view = SimpleNamespace(say=told.append, hear=lambda message: None)
+    speaker = _Speaker(microphone, view)  # type: ignore[arg-type]
+    speaker.hear({"type": "status", "lag_ms": 0})
+    speaker.tell_unheard()
+    assert told[0].startswith("5 s of speech are lost so far.")
+    assert told[1] == "the last 12 s of speech have no captions"
