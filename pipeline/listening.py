@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .audio.container import AudioChoice, Warn, channel_count
 from .audio.pcm import to_ms
 from .audio.recording import read_audio
@@ -17,6 +20,7 @@ from .config import BatchConfig, SegmenterConfig
 from .events import SourceSegment, Utterance, Word
 from .recognizers import Recognizer
 from .recognizers.vad import Vad
+from .speakers.crosstalk import Channel, Powers, drowned, muted, powers, without_crosstalk
 from .speakers.naming import SpeakerNamer
 from .speakers.voice_encoder import VoiceEncoder
 from .text.segmenter import Segmenter
@@ -95,29 +99,40 @@ class _Ear:
         self._warn = warn
 
     async def hear_channels(self, progress: Progress) -> tuple[str, Segments]:
-        """One channel after the other, each a speaker; what is said in all of them, by time."""
+        """One channel after the other, each a speaker; what is said in all of them, by time, and
+        once where a voice reaches several."""
         count = await asyncio.to_thread(channel_count, self._path, self._audio)
-        found: Segments = []
+        choices = [replace(self._audio, channel=number) for number in range(1, count + 1)]
+        channels = [Channel(await asyncio.to_thread(self._powers, one)) for one in choices]
+        others = drowned([channel.powers for channel in channels])
         language = ""
         done_ms = length_ms = 0
-        for number in range(1, count + 1):
+        for choice, channel, steps in zip(choices, channels, others, strict=True):
 
             def tell(heard_ms: int, before_ms: int = done_ms) -> None:
                 nonlocal length_ms
                 length_ms = heard_ms
                 progress((before_ms + heard_ms) // count)
 
-            choice = replace(self._audio, channel=number)
-            async with aclosing(self.utterances(choice, tell)) as utterances:
+            async with aclosing(self.utterances(choice, tell, steps)) as utterances:
                 language, first = await self.language(utterances)
                 if first:
                     self._source = language  # that of the first who speaks
                 async for segments in self.segments(language, first, utterances, None):
-                    found += [replace(segment, speaker=number) for segment in segments]
+                    channel.segments += segments
             done_ms += length_ms
+        heard = await asyncio.to_thread(without_crosstalk, channels)
+        found = [
+            replace(segment, speaker=number)
+            for number, segments in enumerate(heard, 1)
+            for segment in segments
+        ]
         found.sort(key=lambda segment: segment.start_ms)
         numbered = [replace(segment, segment_id=at) for at, segment in enumerate(found)]
         return self._source or language, numbered
+
+    def _powers(self, choice: AudioChoice) -> Powers:
+        return powers(read_audio(self._path, choice, lambda line: None))  # told when it is heard
 
     async def segments(
         self,
@@ -152,8 +167,9 @@ class _Ear:
         yield last
 
     async def utterances(
-        self, audio: AudioChoice, progress: Progress
+        self, audio: AudioChoice, progress: Progress, others: NDArray[np.bool_] | None = None
     ) -> AsyncGenerator[Utterance, None]:
+        """What is spoken in a channel, or in all; `others` are the steps that belong to another."""
         loop = asyncio.get_running_loop()
 
         def warn_there(line: str) -> None:  # in a thread
@@ -162,6 +178,8 @@ class _Ear:
         chunks = read_audio(self._path, audio, warn_there)
         vad = Vad(self._recognizer.file_vad)
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            if others is not None:
+                chunk = muted(chunk, others)
             for utterance in await asyncio.to_thread(vad.push, chunk):
                 yield utterance
             progress(to_ms(chunk.start_sample + chunk.samples.size))

@@ -130,6 +130,17 @@ def test_each_channel_is_a_speaker_and_what_all_say_stands_by_time(
     assert len(transcript.translations["es"]) == len(speakers)
 
 
+def test_a_voice_that_reaches_another_microphone_is_written_once(
+    tmp_path: Path, speech: Samples
+) -> None:
+    later = np.concatenate([np.zeros(10 * SAMPLE_RATE_HZ, np.float32), speech])
+    speech = np.pad(speech, (0, later.size - speech.size))
+    path = written(tmp_path / "two.wav", speech + 0.2 * later, later + 0.2 * speech)
+    transcript = heard(path, BatchConfig("en", split_channels=True))
+    speakers = [segment.speaker for segment in transcript.segments]
+    assert speakers == sorted(speakers) and set(speakers) == {1, 2}
+
+
 def test_the_language_is_that_of_the_first_channel_in_which_somebody_speaks(
     tmp_path: Path, speech: Samples
 ) -> None:
