@@ -1,4 +1,4 @@
-"""A broadcast, as it is heard: what FFmpeg opens at an address, opened again when it breaks off."""
+"""What FFmpeg opens at an address of the network, as a broadcast."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import asyncio
 import shutil
 import subprocess
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import av
@@ -17,15 +16,10 @@ from av.container import InputContainer
 from av.error import ExitError, FFmpegError, HTTPClientError, InvalidDataError
 
 from ..audio.pcm import SAMPLE_RATE_HZ
-from ..client.connection import Waits
 from ..errors import MediaError
+from .broadcast import PIECE_BYTES, PIECE_S, WAITING_PIECES, Heard, Over, Tries, shown
 
-PIECE_SAMPLES = SAMPLE_RATE_HZ // 10
-PIECE_S = PIECE_SAMPLES / SAMPLE_RATE_HZ
-PIECE_BYTES = 2 * PIECE_SAMPLES
 AWAY_S = 10.0  # without a byte, an address that has been opened is taken for gone
-WAITING_PIECES = 50  # 5 s
-STEADY_S = 20.0  # heard so long, a stream that breaks off is tried again at once
 
 # What may be read for an address of each kind, also by a playlist or a redirection that it leads
 # to. No `file`, `pipe`, `concat` or `data` is among them.
@@ -40,19 +34,9 @@ PROTOCOLS = {
     "srt": "srt,udp",
 }
 
-Say = Callable[[str], None]
 
-
-class StreamEnded(Exception):
-    """It has a length, and that has been heard: a recording, not a broadcast."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """The stream is away; the next try is after `wait_s`."""
-
-    why: str
-    wait_s: float
+class _Over(Exception):
+    """A stream with a length has been heard."""
 
 
 def check_address(url: str) -> str:
@@ -66,83 +50,31 @@ def check_address(url: str) -> str:
     return url
 
 
-def shown(url: str) -> str:
-    """An address without what may be a secret in it: its user, password and query."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-async def listen(
-    url: str, say: Say, leave_after_s: float | None = None
-) -> AsyncGenerator[bytes, None]:
-    """What is spoken at an address, as pieces of 16 kHz mono PCM, each when its time has come.
-
-    A stream that breaks off is told to `say` and opened again, after waits that grow; the time in
-    between is silence, so that the times of captions stay those of the clock. It ends where a
-    stream with a length is over, and where one has been away for `leave_after_s`. Raises MediaError
-    where it cannot be opened the first time. A thread reads ahead, WAITING_PIECES at most; then it
-    waits, and what the sender does not keep for us is lost.
-    """
-    reader = _Reader(url)
-    clock = asyncio.get_running_loop().time
-    due_s, lost_s, has_begun = clock(), None, False  # `due_s`: when the next piece has been spoken
-    try:
-        while True:
-            got = await reader.next(None if lost_s is None else PIECE_S)
-            if isinstance(got, StreamEnded):
-                return
-            if isinstance(got, _Lost):
-                if not has_begun:
-                    raise MediaError(f"{got.why}; is it on the air, and the address right?")
-                say(f"{got.why}; trying again in {got.wait_s:g} s")
-                lost_s = lost_s or clock()
-            elif got:
-                if lost_s is not None:
-                    say(f"{shown(url)} is heard again")
-                lost_s, has_begun = None, True
-                await asyncio.sleep(due_s - clock())  # what comes in bursts is spread
-                due_s += PIECE_S
-                yield got
-            if lost_s is None:
-                continue
-            while due_s <= clock():
-                due_s += PIECE_S
-                yield bytes(PIECE_BYTES)
-            if leave_after_s is not None and clock() - lost_s > leave_after_s:
-                say(f"{shown(url)} has been away for {leave_after_s:g} s")
-                return
-    finally:
-        reader.close()
-
-
-class _Reader:
-    """The thread that waits for FFmpeg, and what it has read."""
+class StreamReceiver:
+    """A thread waits for FFmpeg. It reads WAITING_PIECES ahead, at most; then it waits as well, and
+    what the sender does not keep is lost."""
 
     def __init__(self, url: str) -> None:
+        """An address that `check_address` has accepted."""
         self._url = url
         self._loop = asyncio.get_running_loop()
-        self._read: asyncio.Queue[bytes | _Lost | StreamEnded] = asyncio.Queue()
+        self._read: asyncio.Queue[Heard] = asyncio.Queue()
         self._room = threading.Semaphore(WAITING_PIECES)  # in it
         self._stopped = threading.Event()
         # A daemon: nobody can hurry FFmpeg, and the program need not wait for it to end.
         threading.Thread(target=self._run, name="stream reader", daemon=True).start()
 
-    async def next(self, timeout_s: float | None) -> bytes | _Lost | StreamEnded:
-        """What comes next, or empty bytes where nothing does in time."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                item = await self._read.get()
-        except TimeoutError:
-            return b""
+    async def next(self) -> Heard:
+        heard = await self._read.get()
         self._room.release()
-        return item
+        return heard
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         self._stopped.set()
         self._room.release()  # the thread may wait for it
 
     def _run(self) -> None:
-        waits = Waits()
+        tries = Tries()
         with suppress(RuntimeError):  # the loop is closed
             while not self._stopped.is_set():
                 heard_s = 0.0
@@ -152,25 +84,23 @@ class _Reader:
                         heard_s += PIECE_S
                         if self._stopped.is_set():
                             return
-                    lost = f"{shown(self._url)} has broken off"
-                except StreamEnded as ended:
-                    return self._put(ended)
+                    why = f"{shown(self._url)} has broken off"
+                except _Over:
+                    return self._put(Over())
                 except MediaError as error:
-                    lost = str(error)
-                if heard_s > STEADY_S:
-                    waits.reset()
-                wait_s = waits.next()
-                self._put(_Lost(lost, wait_s))
-                self._stopped.wait(wait_s)
+                    why = str(error)
+                lost = tries.lost(why, heard_s)
+                self._put(lost)
+                self._stopped.wait(lost.wait_s)
 
-    def _put(self, item: bytes | _Lost | StreamEnded) -> None:
+    def _put(self, heard: Heard) -> None:
         """Wait for room, and put it in. Raises RuntimeError where nobody listens any more."""
         self._room.acquire()
-        self._loop.call_soon_threadsafe(self._read.put_nowait, item)
+        self._loop.call_soon_threadsafe(self._read.put_nowait, heard)
 
 
 def _pieces(url: str) -> Iterator[bytes]:
-    """One connection, until it breaks off. Raises MediaError, StreamEnded."""
+    """One connection, until it breaks off. Raises MediaError, _Over."""
     waiting = bytearray()
     with _opened(url) as container:
         stream = container.streams.best("audio")
@@ -193,7 +123,7 @@ def _pieces(url: str) -> Iterator[bytes]:
         except FFmpegError as error:
             raise MediaError(f"{shown(url)} has broken off: {_why(error)}") from error
         if container.duration:
-            raise StreamEnded
+            raise _Over
 
 
 @contextmanager

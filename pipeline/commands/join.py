@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 
-from ..bots.stream import check_address, listen
+from ..bots.broadcast import Receiver, listen, shown
 from ..client.connection import Server
 from ..client.publishing import publish
 from ..client.real_time import LOCAL, start_message
@@ -33,6 +33,13 @@ def add_to(commands: Any) -> None:
         "--stream",
         metavar="URL",
         help="a broadcast: HLS, Icecast or another of http and https, rtsp, rtmp, srt",
+    )
+    where.add_argument("--whep", metavar="URL", help="what a WHEP server gives to its viewers")
+    parser.add_argument(
+        "--whep-token",
+        default=os.environ.get("SURTITLE_WHEP_TOKEN"),
+        metavar="TOKEN",
+        help="where that server wants one; default: $SURTITLE_WHEP_TOKEN",
     )
     parser.add_argument(
         "--leave-after",
@@ -57,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         server = Server(arguments.url, arguments.token)
         config = session_config(arguments)
-        stream = check_address(arguments.stream)
+        name, tune_in = _broadcast(arguments)
     except (ValueError, OSError) as error:
         print(f"surtitle join: {error}", file=sys.stderr)
         return 2
@@ -65,8 +72,22 @@ def run(arguments: argparse.Namespace) -> int:
     with TerminalView(Console(), names_languages=names_languages(config)) as view:
         view.show_status("starting…")
 
-        def work(stop: Stop) -> Coroutine[Any, Any, None]:
-            audio = until_wanted(stop, listen(stream, view.say, arguments.leave_after))
-            return publish(server, start, audio, view.hear, view.say)
+        async def work(stop: Stop) -> None:
+            heard = listen(name, tune_in(), view.say, arguments.leave_after)
+            await publish(server, start, until_wanted(stop, heard), view.hear, view.say)
 
         return run_until_stopped(view, work, LAST_CAPTIONS_S)
+
+
+def _broadcast(arguments: argparse.Namespace) -> tuple[str, Callable[[], Receiver]]:
+    """What to call it, and how it is heard. Raises ValueError."""
+    if arguments.stream is not None:
+        from ..bots.stream import StreamReceiver, check_address
+
+        url = check_address(arguments.stream)
+        return shown(url), lambda: StreamReceiver(url)
+
+    from ..bots import whep  # WebRTC takes a while to load: not for `--help`
+
+    url = whep.check_address(arguments.whep)
+    return shown(url), lambda: whep.WhepReceiver(url, arguments.whep_token)

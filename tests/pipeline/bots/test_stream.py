@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from surtitle.pipeline.bots import stream
-from surtitle.pipeline.bots.stream import PIECE_BYTES, check_address, listen
+from surtitle.pipeline.bots.broadcast import PIECE_BYTES, Say, listen
+from surtitle.pipeline.bots.stream import StreamReceiver, check_address
 from surtitle.pipeline.client import connection
 from surtitle.pipeline.client.connection import Message, Server
 from surtitle.pipeline.client.publishing import publish
 from surtitle.pipeline.client.real_time import start_message
 from surtitle.pipeline.config import LiveConfig
-from surtitle.pipeline.errors import MediaError
+from surtitle.pipeline.errors import RemoteError
 
 from ..server.scripted import Served
 from ..server.scripted import serve as serve_captions
@@ -86,7 +87,7 @@ def heard(
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             url = f"http://ann:secret@127.0.0.1:{port}/{path}?key=secret"
-            async with aclosing(listen(url, said.append, **options)) as audio:
+            async with aclosing(tuned_in(url, said.append, **options)) as audio:
                 async for piece in audio:
                     pieces.append(piece)
                     if until is not None and until(pieces):
@@ -94,6 +95,10 @@ def heard(
 
     asyncio.run(asyncio.wait_for(scenario(), 10))
     return pieces, said
+
+
+def tuned_in(url: str, say: Say, leave_after_s: float | None = None) -> AsyncGenerator[bytes, None]:
+    return listen("the stream", StreamReceiver(url), say, leave_after_s)
 
 
 async def send(writer: asyncio.StreamWriter, *parts: bytes) -> None:
@@ -165,7 +170,7 @@ def test_one_that_is_not_on_the_air_is_told_without_secrets() -> None:
     async def serve(count: int, writer: asyncio.StreamWriter) -> None:
         await send(writer, b"HTTP/1.0 401 No\r\n\r\n")
 
-    with pytest.raises(MediaError, match="cannot be opened: the server refuses") as refused:
+    with pytest.raises(RemoteError, match="cannot be opened: the server refuses") as refused:
         heard(serve, "live.mp3")
     assert "/live.mp3" in str(refused.value) and "secret" not in str(refused.value)
 
@@ -179,7 +184,7 @@ def test_a_playlist_leads_to_no_file(named: str) -> None:
         asked.append(count)
         await send(writer, b"HTTP/1.0 200 OK\r\n\r\n", playlist.encode())
 
-    with pytest.raises(MediaError):
+    with pytest.raises(RemoteError):
         heard(serve, "live.m3u8")
     assert asked
 
@@ -188,7 +193,7 @@ def test_a_redirection_leads_to_no_file() -> None:
     async def serve(count: int, writer: asyncio.StreamWriter) -> None:
         await send(writer, b"HTTP/1.0 302 Found\r\nLocation: file:///etc/hostname\r\n\r\n")
 
-    with pytest.raises(MediaError):
+    with pytest.raises(RemoteError):
         heard(serve)
 
 
@@ -196,7 +201,7 @@ def test_what_is_no_sound_is_told() -> None:
     async def serve(count: int, writer: asyncio.StreamWriter) -> None:
         await send(writer, b"HTTP/1.0 200 OK\r\n\r\n", b"<html>hello</html>" * 100)
 
-    with pytest.raises(MediaError, match="is it on the air"):
+    with pytest.raises(RemoteError, match="is it on the air"):
         heard(serve)
 
 
@@ -226,7 +231,7 @@ def test_several_bots_caption_several_rooms(tmp_path: Path) -> None:
                     finals[room].append(message["text"])
 
             start = start_message(room, LiveConfig("en", ("es",)))
-            await publish(Server(served.url), start, listen(url, print), hear, print)
+            await publish(Server(served.url), start, tuned_in(url, print), hear, print)
 
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
@@ -262,9 +267,9 @@ def test_srt_without_ffmpeg_names_the_remedy(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(stream.shutil, "which", lambda name: None)
 
     async def scenario() -> None:
-        async with aclosing(listen("srt://127.0.0.1:9", print)) as audio:
+        async with aclosing(tuned_in("srt://127.0.0.1:9", print)) as audio:
             async for _ in audio:
                 pass
 
-    with pytest.raises(MediaError, match="needs the program ffmpeg"):
+    with pytest.raises(RemoteError, match="needs the program ffmpeg"):
         asyncio.run(scenario())
