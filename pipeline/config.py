@@ -190,8 +190,9 @@ class BatchConfig:
 
     Languages are ISO 639-1 codes; `source` None: found out by listening. Files go to `output_dir`,
     None: beside the recording. `bilingual` adds files with both languages in each cue. `terms` are
-    the glossary. With `speakers` it is told who speaks, as far as their voices differ; with
-    `split_channels` each channel is a speaker.
+    the glossary, `expected` what else the recognizer should expect to hear. With `speakers` it is
+    told who speaks, as far as their voices differ; with `split_channels` each channel is a speaker.
+    With `cuts_as_live` what is said is known soon: utterances are as short as those of live speech.
     """
 
     source: str | None = None
@@ -200,8 +201,10 @@ class BatchConfig:
     bilingual: bool = False
     output_dir: Path | None = None
     terms: tuple[Term, ...] = ()
+    expected: tuple[str, ...] = ()
     speakers: bool = False
     split_channels: bool = False
+    cuts_as_live: bool = False
 
     def __post_init__(self) -> None:
         if self.speakers and self.split_channels:
@@ -231,6 +234,27 @@ class Tokens:
                 )
         if self.publish == self.view:
             raise ValueError("the tokens to publish and to view must differ")
+
+
+@dataclass(frozen=True, slots=True)
+class FilesConfig:
+    """What a server takes of recordings that are sent to it.
+
+    `max_jobs` count each from its first byte to its end; one is worked on, the others wait or are
+    on their way. A recording has at most `max_upload_bytes` and `max_recording_ms`; one that comes
+    when less than `min_free_bytes` of the disk are free is refused, as live captions need it too.
+    Results and sessions are kept `keep_days`, None: until somebody deletes them.
+    """
+
+    max_jobs: int = 20
+    max_upload_bytes: int = 4 << 30
+    max_recording_ms: int = 12 * 3600 * 1000
+    min_free_bytes: int = 512 << 20
+    keep_days: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.keep_days is not None and not 0 < self.keep_days <= 36_500:
+            raise ValueError(f"days to keep must be more than 0, got {self.keep_days:g}")
 
 
 @dataclass(frozen=True, slots=True)

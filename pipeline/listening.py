@@ -8,17 +8,16 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .audio.container import AudioChoice, Warn, channel_count
+from .audio.container import AudioChoice, Recording, Warn, channel_count
 from .audio.pcm import to_ms
 from .audio.recording import read_audio
 from .config import BatchConfig, SegmenterConfig
 from .events import SourceSegment, Utterance, Word
-from .recognizers import Recognizer
+from .recognizers import LanguageGuess, Recognizer
 from .recognizers.vad import Vad
 from .speakers.crosstalk import Channel, Powers, drowned, muted, powers, without_crosstalk
 from .speakers.naming import SpeakerNamer
@@ -45,7 +44,7 @@ class Speech:
 
 @asynccontextmanager
 async def listen(
-    path: Path,
+    path: Recording,
     audio: AudioChoice,
     config: BatchConfig,
     recognizer: Recognizer,
@@ -56,7 +55,16 @@ async def listen(
 
     Decoding and recognition compute in threads. Raises SurtitleError.
     """
-    ear = _Ear(path, audio, config.source, recognizer, warn)
+    expected = (*config.expected, *(term.source for term in config.terms))
+    ear = _Ear(
+        path,
+        audio,
+        config.source,
+        recognizer,
+        warn,
+        expected,
+        cuts_as_live=config.cuts_as_live,
+    )
     if config.split_channels and await asyncio.to_thread(channel_count, path, audio) > 1:
         language, segments = await ear.hear_channels(progress)
         yield Speech(language, _as_heard(segments), lambda known: known)
@@ -68,6 +76,14 @@ async def listen(
             yield Speech(
                 language, segments, (lambda known: known) if namer is None else namer.named
             )
+
+
+async def guess_language(path: Recording, recognizer: Recognizer, warn: Warn) -> LanguageGuess:
+    """What the first GUESS_MS of speech in a recording are spoken in. Raises SurtitleError."""
+    ear = _Ear(path, AudioChoice(), None, recognizer, warn)
+    async with aclosing(ear.utterances(AudioChoice(), lambda heard_ms: None)) as utterances:
+        guess, _ = await ear.guess(utterances)
+        return guess
 
 
 def _cut(segmenter: Segmenter, words: Sequence[Word], places: Sequence[int]) -> Segments:
@@ -88,13 +104,19 @@ class _Ear:
 
     def __init__(
         self,
-        path: Path,
+        path: Recording,
         audio: AudioChoice,
         source: str | None,
         recognizer: Recognizer,
         warn: Warn,
+        expected: tuple[str, ...] = (),
+        *,
+        cuts_as_live: bool = False,
     ) -> None:
+        """`expected` are names and expressions that may be said."""
         self._path, self._audio, self._source = path, audio, source
+        self._expected = expected
+        self._vad_config = recognizer.live_vad if cuts_as_live else recognizer.file_vad
         self._recognizer = recognizer
         self._warn = warn
 
@@ -146,7 +168,9 @@ class _Ear:
         segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
 
         async def hear(utterance: Utterance) -> Segments:
-            words = await asyncio.to_thread(recognizer.recognize, utterance, language)
+            words = await asyncio.to_thread(
+                recognizer.recognize, utterance, language, self._expected
+            )
             if namer is None:
                 return segmenter.push(words)
             namer.hear(utterance)
@@ -176,7 +200,7 @@ class _Ear:
             loop.call_soon_threadsafe(self._warn, line)
 
         chunks = read_audio(self._path, audio, warn_there)
-        vad = Vad(self._recognizer.file_vad)
+        vad = Vad(self._vad_config)
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             if others is not None:
                 chunk = muted(chunk, others)
@@ -190,9 +214,17 @@ class _Ear:
         self, utterances: AsyncGenerator[Utterance, None]
     ) -> tuple[str, list[Utterance]]:
         """The language spoken, guessed from the first utterances if it is not given, and these."""
-        heard: list[Utterance] = []
         if self._source is not None:
-            return self._source, heard
+            return self._source, []
+        guess, heard = await self.guess(utterances)
+        return guess.language, heard
+
+    async def guess(
+        self, utterances: AsyncGenerator[Utterance, None]
+    ) -> tuple[LanguageGuess, list[Utterance]]:
+        """What the first utterances are spoken in, and these; where there are none, the first
+        language that the recognizer knows, with a probability of 0."""
+        heard: list[Utterance] = []
         votes: Counter[str] = Counter()
         heard_ms = 0
         async for utterance in utterances:
@@ -203,5 +235,7 @@ class _Ear:
             heard_ms += utterance_ms
             if heard_ms >= GUESS_MS:
                 break
-        found = votes.most_common(1)[0][0] if votes else next(iter(self._recognizer.languages))
-        return found, heard
+        if not votes:
+            return LanguageGuess(min(self._recognizer.languages), 0.0), heard
+        language, weight = votes.most_common(1)[0]
+        return LanguageGuess(language, weight / heard_ms), heard

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from .audio.container import AudioChoice, Warn
+from .audio.container import AudioChoice, Recording, Warn
 from .config import BatchConfig
 from .errors import TranslatorError
 from .events import SourceSegment, TranslationRequest
@@ -33,19 +33,21 @@ class Transcript:
 
 
 async def transcribe(
-    path: Path,
+    path: Recording,
     audio: AudioChoice,
     config: BatchConfig,
     recognizer: Recognizer,
     queue: TranslationQueue,
     progress: Progress,
     warn: Warn,
+    hear: Callable[[list[SourceSegment]], None] = lambda segments: None,
 ) -> Transcript:
     """Recognize a recording and translate it into every target language; write nothing.
 
     Decoding and recognition compute in threads, and go on while what they have found is translated.
-    `progress` and `warn` are called on the event loop; `warn` hears in a sentence what is missing
-    or wrong where the rest can be used. Raises SurtitleError.
+    `progress`, `warn` and `hear` are called on the event loop; `warn` hears in a sentence what is
+    missing or wrong where the rest can be used, `hear` the segments as they are recognized. Raises
+    SurtitleError.
     """
     async with listen(path, audio, config, recognizer, progress, warn) as speech:
         language = speech.language
@@ -56,6 +58,7 @@ async def transcribe(
         try:
             async with asyncio.TaskGroup() as tasks:
                 async for segments in speech.segments:
+                    hear(segments)
                     await translated.push(segments, tasks)
                 await translated.flush(tasks)
         except ExceptionGroup as errors:  # the first has cancelled the rest
@@ -70,7 +73,7 @@ class _Translated:
 
     def __init__(
         self,
-        path: Path,
+        path: Recording,
         transcript: Transcript,
         targets: list[str],
         config: BatchConfig,
@@ -133,7 +136,7 @@ class _Translated:
 
 
 def _reached(
-    path: Path, language: str, config: BatchConfig, queue: TranslationQueue, warn: Warn
+    path: Recording, language: str, config: BatchConfig, queue: TranslationQueue, warn: Warn
 ) -> list[str]:
     """The targets that are to be translated into. Raises TranslatorError if none can be."""
     wanted = [target for target in config.targets if target != language]

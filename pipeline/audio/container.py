@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +19,10 @@ from av.stream import Disposition
 from ..errors import MediaError
 from ..text.codes import two_letters
 from .pcm import SAMPLE_RATE_HZ
+from .upload import UPLOAD_OPTIONS, Upload
 
 Warn = Callable[[str], None]
+Recording = Path | Upload
 
 _MP4, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"  # FFmpeg's names
 _MAX_WAV_BYTES = 0x7FFF_0000  # a greater length is stated where it was not known yet
@@ -68,7 +70,7 @@ class Media:
     `warn` hears, in a sentence, what is wrong with the recording while it can still be used.
     """
 
-    path: Path
+    path: Recording
     container: InputContainer
     stream: AudioStream
     channel: int | None  # from 0
@@ -81,26 +83,26 @@ class Media:
         return int((timestamp * time_base - self.origin_s) * SAMPLE_RATE_HZ)
 
 
-def audio_tracks(path: Path) -> list[AudioTrack]:
+def audio_tracks(path: Recording) -> list[AudioTrack]:
     """The audio tracks of a recording. Raises MediaError."""
     with _with_audio(path, {}) as container:
         return _tracks(container)
 
 
-def channel_count(path: Path, choice: AudioChoice) -> int:
+def channel_count(path: Recording, choice: AudioChoice) -> int:
     """How many channels the chosen track has. Raises MediaError."""
     with _with_audio(path, {}) as container:
         return _stream(path, container, choice).channels
 
 
-def probe_duration_ms(path: Path) -> int | None:
+def probe_duration_ms(path: Recording) -> int | None:
     """The length that the container states, None where it does not. Raises MediaError."""
     with open_media(path, AudioChoice(), lambda line: None) as media:
         return None if media.end_sample is None else 1000 * media.end_sample // SAMPLE_RATE_HZ
 
 
 @contextmanager
-def open_media(path: Path, choice: AudioChoice, warn: Warn = log.warning) -> Generator[Media]:
+def open_media(path: Recording, choice: AudioChoice, warn: Warn = log.warning) -> Generator[Media]:
     """Open a recording at the track that is to be heard. Raises MediaError."""
     with _with_audio(path, _options(path, warn)) as container:
         stream = _stream(path, container, choice)
@@ -118,31 +120,40 @@ def open_media(path: Path, choice: AudioChoice, warn: Warn = log.warning) -> Gen
 
 
 @contextmanager
-def open_container(path: Path, options: dict[str, str] | None = None) -> Generator[InputContainer]:
-    """Open whatever FFmpeg knows. Raises MediaError."""
-    try:
-        _refuse_non_media(path)
-        # A name like "10:30.ogg" would be an address.
-        container = av.open(f"file:{path}", options=options or {})
-    except FileNotFoundError as error:
-        raise MediaError(f"{path} does not exist; check the name") from error
-    except PermissionError as error:
-        raise MediaError(f"{path} may not be read; check its permissions") from error
-    except (FFmpegError, OSError) as error:
-        raise MediaError(_why_not_opened(path)) from error
-    with container:
-        yield container
+def open_container(
+    path: Recording, options: dict[str, str] | None = None
+) -> Generator[InputContainer]:
+    """Open whatever FFmpeg knows; of an upload only what is a recording in itself.
+
+    Raises MediaError.
+    """
+    with ExitStack() as stack:
+        try:
+            _refuse_non_media(path)
+            if isinstance(path, Path):  # a name like "10:30.ogg" would be an address
+                container = av.open(f"file:{path}", options=options or {})
+            else:
+                reader = stack.enter_context(path.open())
+                container = av.open(reader, "r", options=(options or {}) | UPLOAD_OPTIONS)
+        except FileNotFoundError as error:
+            raise MediaError(f"{path} does not exist; check the name") from error
+        except PermissionError as error:
+            raise MediaError(f"{path} may not be read; check its permissions") from error
+        except (FFmpegError, OSError) as error:
+            raise MediaError(_why_not_opened(path)) from error
+        with container:
+            yield container
 
 
 @contextmanager
-def _with_audio(path: Path, options: dict[str, str]) -> Generator[InputContainer]:
+def _with_audio(path: Recording, options: dict[str, str]) -> Generator[InputContainer]:
     with open_container(path, options) as container:
         if not container.streams.audio:
             raise MediaError(f"{path} has no audio track; there is nothing to subtitle in it")
         yield container
 
 
-def _refuse_non_media(path: Path) -> None:
+def _refuse_non_media(path: Recording) -> None:
     """Say what FFmpeg would not; and keep it from text, where playlists may name any address."""
     if path.is_dir():
         raise MediaError(f"{path} is a folder; name the recordings in it")
@@ -154,7 +165,7 @@ def _refuse_non_media(path: Path) -> None:
         raise MediaError(f"{path} holds text, not audio or video; check that it is the right file")
 
 
-def _why_not_opened(path: Path) -> str:
+def _why_not_opened(path: Recording) -> str:
     with path.open("rb") as file:
         if file.read(8)[4:] == b"ftyp":
             return f"{path} is incomplete: its index is missing; copy, download or export it again"
@@ -176,7 +187,7 @@ def _tracks(container: InputContainer) -> list[AudioTrack]:
     ]
 
 
-def _stream(path: Path, container: InputContainer, choice: AudioChoice) -> AudioStream:
+def _stream(path: Recording, container: InputContainer, choice: AudioChoice) -> AudioStream:
     streams, tracks = container.streams.audio, _tracks(container)
     if choice.track is not None:
         if choice.track > len(streams):
@@ -192,7 +203,7 @@ def _stream(path: Path, container: InputContainer, choice: AudioChoice) -> Audio
     return [*spoken, *enabled, *streams][0]
 
 
-def _channel(path: Path, stream: AudioStream, choice: AudioChoice) -> int | None:
+def _channel(path: Recording, stream: AudioStream, choice: AudioChoice) -> int | None:
     if choice.channel is None:
         return None
     if choice.channel > stream.channels:
@@ -200,7 +211,7 @@ def _channel(path: Path, stream: AudioStream, choice: AudioChoice) -> int | None
     return choice.channel - 1
 
 
-def extent_us(path: Path, container: InputContainer) -> tuple[int, int | None]:
+def extent_us(path: Recording, container: InputContainer) -> tuple[int, int | None]:
     """The time stamp of media time 0, and the end in media time (None: unknown).
 
     MP4 and Matroska have a clock that starts at media time 0: a track that starts late is meant to.
@@ -220,12 +231,12 @@ def extent_us(path: Path, container: InputContainer) -> tuple[int, int | None]:
     return start_us, duration_us
 
 
-def _is_fragmented(path: Path) -> bool:
+def _is_fragmented(path: Recording) -> bool:
     """Whether an MP4 comes in fragments, each with its own index: a box "moof" at the top."""
     return any(kind == b"moof" for kind in _boxes(path))
 
 
-def _boxes(path: Path) -> Iterator[bytes]:
+def _boxes(path: Recording) -> Iterator[bytes]:
     """The kinds of the boxes at the top of an MP4 (ISO 14496-12, 4.2)."""
     with path.open("rb") as file:
         for _ in range(_MAX_BOXES):
@@ -241,14 +252,14 @@ def _boxes(path: Path) -> Iterator[bytes]:
             file.seek(size - 8, 1)
 
 
-def _stated_wav_bytes(path: Path) -> int:
+def _stated_wav_bytes(path: Recording) -> int:
     with path.open("rb") as file:
         stated_bytes = 8 + int.from_bytes(file.read(8)[4:], "little")
     actual_bytes = path.stat().st_size
     return actual_bytes if stated_bytes > _MAX_WAV_BYTES else max(stated_bytes, actual_bytes)
 
 
-def _options(path: Path, warn: Warn) -> dict[str, str]:
+def _options(path: Recording, warn: Warn) -> dict[str, str]:
     """FFmpeg's, for a WAV whose head promises less sound than the file holds: a recorder that was
     cut off wrote the length at its start, and not at its end."""
     lost_bytes = _unpromised_wav_bytes(path)
@@ -261,7 +272,7 @@ def _options(path: Path, warn: Warn) -> dict[str, str]:
     return {"ignore_length": "1"}
 
 
-def _unpromised_wav_bytes(path: Path) -> int:
+def _unpromised_wav_bytes(path: Recording) -> int:
     """What stands behind the data of a WAV and is no chunk of it."""
     if not path.is_file():
         return 0
@@ -284,7 +295,7 @@ def _unpromised_wav_bytes(path: Path) -> int:
     return max(0, actual_bytes - at) if has_data and at + 8 <= actual_bytes else 0
 
 
-def _states_length(path: Path, container: InputContainer, stream: AudioStream) -> bool:
+def _states_length(path: Recording, container: InputContainer, stream: AudioStream) -> bool:
     if container.format.name == _MP4:
         return not _is_fragmented(path)
     if container.format.name != "mp3":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from ..events import AudioChunk, Samples
-from .container import AudioChoice, Media, Warn, open_media
+from .container import AudioChoice, Media, Recording, Warn, open_media
 from .mixing import Channels, Mixer
 from .pcm import SAMPLE_RATE_HZ
 
@@ -37,7 +36,7 @@ _WHOLE = AudioChoice()
 
 
 def read_audio(
-    path: Path, choice: AudioChoice = _WHOLE, warn: Warn = log.warning
+    path: Recording, choice: AudioChoice = _WHOLE, warn: Warn = log.warning
 ) -> Iterator[AudioChunk]:
     """Decode a track of a recording from media time 0, in chunks of about 1 s.
 

@@ -10,11 +10,12 @@ import secrets
 import socket
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from ..config import RecognizerConfig, ServerConfig, Tokens
+from ..config import FilesConfig, RecognizerConfig, ServerConfig, Tokens
 from ..recognizers.hosted import open_live
 from ..server.gate.limits import fit_to_this_process
 from ..server.logs import set_up_logs
@@ -63,6 +64,12 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM, with its chain")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM")
+    parser.add_argument(
+        "--keep",
+        type=float,
+        metavar="DAYS",
+        help="delete sessions and results of recordings that are older; default: keep them",
+    )
     parser.add_argument("--log-json", action="store_true", help="log JSON lines")
     parser.set_defaults(run=run)
 
@@ -77,23 +84,32 @@ def run(arguments: argparse.Namespace) -> int:
             tls_cert=arguments.tls_cert,
             tls_key=arguments.tls_key,
         )
+        files_config = FilesConfig(keep_days=arguments.keep)
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
         translator_choice = translator_config(arguments)
     except (ValueError, OSError) as error:
         print(f"surtitle serve: {error}", file=sys.stderr)
         return 2
     from ..server.app import listen, open_server
+    from ..server.files.ear import open_ear
+    from ..server.files.service import FilesService
 
     set_up_logs(as_json=arguments.log_json)
     config = fit_to_this_process(config, log.warning)
     with listen(config) as listening:  # first, as it fails fast
         recognizer = open_live(recognizer_config, None, log.info)
         translator = open_translator(translator_choice, (), log.info)
-        store = Store(arguments.store or default_store())
+        path = arguments.store or default_store()
+        store = Store(path)
+        files = FilesService(
+            path.with_name(f"{path.stem}.files"),
+            files_config,
+            partial(open_ear, recognizer_config, recognizer.languages),
+        )
         port = listening.getsockname()[1]
 
         async def serve() -> None:
-            async with open_server(config, recognizer, translator, store) as server:
+            async with open_server(config, recognizer, translator, store, files=files) as server:
                 print(greeting(config, port, shows_tokens=arguments.new_tokens), flush=True)
                 serving = asyncio.create_task(server.serve([listening]))
                 stopping = asyncio.create_task(stop.wanted())

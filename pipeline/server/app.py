@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -22,6 +22,7 @@ from ..errors import SurtitleError
 from ..recognizers import LiveRecognizer
 from ..translators import Translator
 from ..translators.queue import TranslationQueue
+from .files.service import FilesService, open_files
 from .gate.access import Access
 from .gate.door import Door
 from .gate.guard import Guard
@@ -104,8 +105,10 @@ async def open_server(
     translator: Translator,
     store: Store,
     pages: Path = PAGES,
+    files: FilesService | None = None,
 ) -> AsyncGenerator[CaptionServer, None]:
     """A server to `serve` within; what it needs runs until the end, when the recognizer is closed.
+    With `files` it takes recordings and texts as well.
 
     Raises SurtitleError.
     """
@@ -118,8 +121,13 @@ async def open_server(
         running = tasks.create_task(carry_on("the status of sessions", rooms.run))
         sockets = Sockets(rooms, access, metrics, config, translator.check)
         api = WebApi(rooms, store, translator, access, metrics)
-        app = Starlette(routes=_routes(sockets, api, pages))
-        yield CaptionServer(config, Guard(app, access), rooms)
+        routes = _routes(sockets, api, pages)
+        async with AsyncExitStack() as stack:
+            if files is not None:
+                languages = rooms.recognizer.languages
+                opened = open_files(files, access, languages, translations, store, rooms, tasks)
+                routes[:0] = await stack.enter_async_context(opened)
+            yield CaptionServer(config, Guard(Starlette(routes=routes), access), rooms)
         running.cancel()
 
 
@@ -159,6 +167,7 @@ def _routes(sockets: Sockets, api: WebApi, pages: Path) -> list[BaseRoute]:
         WebSocketRoute("/translate", sockets.bridge_translation),
         Route("/v1/languages", api.for_viewers(api.languages)),
         Route("/v1/sessions", api.for_viewers(api.sessions)),
+        Route("/v1/sessions/{session_id}", api.for_viewers(api.forget), methods=["DELETE"]),
         Route("/v1/sessions/{session_id}/transcript", api.for_viewers(api.transcript)),
         Route("/v1/qr", api.for_viewers(api.qr), methods=["POST"]),
         Route("/healthz", api.healthz),

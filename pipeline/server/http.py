@@ -30,6 +30,7 @@ QR_CODES_AT_ONCE = 2  # each takes a thread of those that also recognize speech
 _STATUS = {
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "unknown_session": HTTPStatus.NOT_FOUND,
+    "session_live": HTTPStatus.CONFLICT,
 }
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,19 @@ class WebApi:
         stored = await self._store.sessions(MAX_LISTED)
         listed = [{**asdict(s), "is_live": self._rooms.is_live(s.id)} for s in stored]
         return JSONResponse({"sessions": listed})
+
+    async def forget(self, request: Request) -> Response:
+        """Delete a session that is over; for who may publish."""
+        session_id = request.path_params["session_id"]
+        if "publish" not in self._access.rights(request.headers):
+            raise RefusedError("unauthorized", "a token is needed that allows to publish")
+        if self._rooms.is_live(session_id):
+            raise RefusedError("session_live", "this session goes on; delete it when it is over")
+        if await self._store.session(session_id) is None:
+            raise RefusedError("unknown_session", f"there is no session {session_id!r:.80}")
+        if not await self._store.forget(session_id):
+            raise StoreError("the deletion is not on the disk yet")
+        return Response(status_code=204)
 
     async def transcript(self, request: Request) -> Response:
         query, session_id = request.query_params, request.path_params["session_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Literal
@@ -52,14 +53,20 @@ class Access:
         return is_loopback(host_and_port(f"http://{headers.get('host', '')}")[0] or "")
 
     def allows_origin(self, headers: Mapping[str, str]) -> bool:
-        """Whether the page that opens a WebSocket is ours or allowed; programs name none."""
+        """Whether the page that opens a WebSocket, or changes something, is ours or allowed;
+        programs name none."""
         origin = headers.get("origin")
-        if origin is None or origin.lower() in self._allowed_origins:
+        if origin is None or self.shares_with(headers) is not None:
             return True
         # The scheme is the page's: a proxy in front of us may speak https, and we do not.
         scheme = origin.partition("://")[0]
         ours = host_and_port(f"{scheme}://{headers.get('host', '')}")
         return ours[0] is not None and host_and_port(origin) == ours
+
+    def shares_with(self, headers: Mapping[str, str]) -> str | None:
+        """The origin of the page that asks, where it is another server's and may read answers."""
+        origin = headers.get("origin", "")
+        return origin if origin.lower() in self._allowed_origins else None
 
 
 def _token(headers: Mapping[str, str]) -> str:
@@ -67,6 +74,8 @@ def _token(headers: Mapping[str, str]) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() in ("bearer", "token"):
         return token.strip()
+    if scheme.lower() == "basic":
+        return _password(token.strip())
     offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
     if offered[:1] == ["token"] and len(offered) > 1:
         return offered[1]  # as Deepgram's clients do
@@ -75,6 +84,14 @@ def _token(headers: Mapping[str, str]) -> str:
             if name.startswith(prefix):
                 return name.removeprefix(prefix)
     return ""
+
+
+def _password(credentials: str) -> str:
+    """Of Basic authentication, whoever the user says to be: some clients know nothing else."""
+    try:
+        return b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def host_and_port(url: str) -> tuple[str | None, int | None]:

@@ -14,7 +14,7 @@ from .wire import PLACE
 
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data: blob:; font-src 'self'; media-src 'self'; "
+    "img-src 'self' data: blob:; font-src 'self'; media-src 'self' blob:; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors "
 )
 _HEADERS = {
@@ -23,11 +23,13 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "microphone=(self), display-capture=(self), camera=(), geolocation=()",
 }
+_HARMLESS = ("GET", "HEAD", "OPTIONS")
 _EMBEDDABLE = "/overlay"  # any page may show captions in a frame; it cannot read them
 
 
 class Guard:
-    """Refuses requests for other hosts, and WebSockets of pages of other servers."""
+    """Refuses requests for other hosts, and of pages of other servers what changes something and
+    WebSockets. Only pages of allowed origins may read answers."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -50,9 +52,14 @@ class Guard:
                     await WebSocket(scope, receive, send).send_denial_response(refusal)
             return
 
+        shared_with = self._access.shares_with(Headers(scope=scope))
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message), scope["path"])
+                headers = MutableHeaders(scope=message)
+                _add_headers(headers, scope["path"])
+                if shared_with is not None:
+                    _add_sharing(headers, shared_with)
             await send(message)
 
         await (self._app if refusal is None else refusal)(scope, receive, send_with_headers)
@@ -63,10 +70,13 @@ class Guard:
             return PlainTextResponse(
                 "this server is for this computer only; open it as http://localhost", 421
             )
-        if scope["type"] == "websocket" and not self._access.allows_origin(headers):
+        changes = scope["type"] == "websocket" or scope["method"] not in _HARMLESS
+        if changes and not self._access.allows_origin(headers):
             return PlainTextResponse(
                 "pages of other servers may not connect; --allow-origin lets them", 403
             )
+        if scope["type"] == "http" and "access-control-request-method" in headers:
+            return Response(status_code=204)  # a browser asks on behalf of another server's page
         return None
 
 
@@ -76,3 +86,11 @@ def _add_headers(headers: MutableHeaders, path: str) -> None:
         "*" if path == _EMBEDDABLE else "'none'"
     )
     headers["cache-control"] = "no-store" if path.startswith("/v1/") else "no-cache"
+
+
+def _add_sharing(headers: MutableHeaders, origin: str) -> None:
+    headers["access-control-allow-origin"] = origin
+    headers["access-control-allow-methods"] = "GET, POST, PATCH, DELETE"
+    headers["access-control-allow-headers"] = "authorization, *"
+    headers["access-control-expose-headers"] = "x-request-id, location, content-disposition"
+    headers.add_vary_header("origin")

@@ -20,7 +20,8 @@ class Place:
     """One connection as the limits see it; made by `Places.take`.
 
     `waits_since_s`: since when it owes us a request, None while one is served. `let_go`, set by who
-    holds the connection, ends it at once.
+    holds the connection, ends it at once; `allow_long` gives the request that is served the time of
+    an upload and of the work on it.
     """
 
     def __init__(self, places: Places, origin: str, now_s: float) -> None:
@@ -28,6 +29,7 @@ class Place:
         self.waits_since_s: float | None = now_s
         self.is_known = False
         self.let_go: Callable[[], object] | None = None
+        self.allow_long: Callable[[], object] | None = None
         self._places = places
 
     def know(self) -> None:
@@ -35,6 +37,13 @@ class Place:
         if not self.is_known:
             self.is_known = True
             self._places.known(self)
+
+    def take_time(self) -> None:
+        """Its request is a long one, of which there are only as many as have a place of another
+        kind: it goes on as long as something comes, and its answer may take what it takes."""
+        self.know()
+        if self.allow_long is not None:
+            self.allow_long()
 
     def leave(self) -> None:
         """The connection is gone; to say so twice does no harm."""

@@ -23,7 +23,11 @@ _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length
 
 class HttpProtocol(H11Protocol):
     """A connection that must send each request, with its body, within `request_timeout_s`, and
-    take each answer within `response_timeout_s`. It holds a place until it is lost."""
+    take each answer within `response_timeout_s`. It holds a place until it is lost.
+
+    Of a request for which its place has taken time, something must come each `request_timeout_s`
+    until it is there. How long a peer may take nothing of the answer is for the socket's own clock.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,13 @@ class HttpProtocol(H11Protocol):
         self._served = 0  # requests
         self._stage: tuple[int, bool] | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_upgraded = False
+        self._is_upgraded = self._is_long = False
         super().__init__(config, server_state, {PLACE: place})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._place.let_go = transport.abort
+        self._place.allow_long = self._allow_long
         self._follow()
 
     def data_received(self, data: bytes) -> None:
@@ -53,6 +58,7 @@ class HttpProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         self._served += 1
+        self._is_long = False
         super().on_response_complete()
         self._follow()
 
@@ -71,14 +77,20 @@ class HttpProtocol(H11Protocol):
         """Set the deadline of what the connection does now, where that is something new."""
         # NOTE: uvicorn's own clock stops at the first byte after an answer, however slow the rest.
         waits = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
-        if self._is_upgraded or self._stage == (self._served, waits):
+        is_new = self._stage != (self._served, waits)
+        if self._is_upgraded or not (is_new or (self._is_long and waits)):
             return
         self._stage = (self._served, waits)
         self._place.waits_since_s = self.loop.time() if waits else None
         self._stop_clock()
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and (waits or not self._is_long):
             timeout_s = self._request_timeout_s if waits else self._response_timeout_s
             self._deadline = self.loop.call_later(timeout_s, self._too_slow)
+
+    def _allow_long(self) -> None:
+        self._is_long = True
+        self._stage = None
+        self._follow()
 
     def _too_slow(self) -> None:
         if self.conn.our_state is not h11.IDLE:  # in the middle of an answer

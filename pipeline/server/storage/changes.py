@@ -40,15 +40,28 @@ class End:
     at: str
 
 
-Change = Begin | Final | End
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing of a session is to be kept."""
+
+    session: str
 
 
-def statement(change: Change) -> Statement:
+Change = Begin | Final | End | Forget
+
+
+def statements(change: Change) -> list[Statement]:
+    if isinstance(change, Forget):
+        session = (_storable(change.session),)
+        return [
+            ("DELETE FROM captions WHERE session = ?", session),
+            ("DELETE FROM sessions WHERE id = ?", session),
+        ]
     sql, values = _statement(change)
-    return sql, tuple(_storable(value) if isinstance(value, str) else value for value in values)
+    return [(sql, tuple(_storable(value) if isinstance(value, str) else value for value in values))]
 
 
-def _statement(change: Change) -> Statement:
+def _statement(change: Begin | Final | End) -> Statement:
     match change:
         case Begin(session, room, source, targets, at):
             return (
@@ -76,6 +89,8 @@ def encode_change(change: Change) -> str:
             return json.dumps({"type": "final", "session": session, **fields})
         case End():
             return json.dumps({"type": "end", **asdict(change)})
+        case Forget():
+            return json.dumps({"type": "forget", **asdict(change)})
 
 
 def decode_change(line: str) -> Change:
@@ -91,6 +106,8 @@ def decode_change(line: str) -> Change:
                 return Final(session, Caption(**fields, words=words))
             case "end":
                 return End(**fields)
+            case "forget":
+                return Forget(**fields)
             case other:
                 raise ValueError(f"unknown type {other!r:.80}")
     except (KeyError, TypeError, AttributeError) as error:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ...errors import StoreError
-from .changes import Change, statement
+from .changes import Change, statements
 
 SCHEMA_VERSION = 3
 BUSY_S = 1.0  # so long one attempt waits for another process that holds the file
@@ -111,7 +111,7 @@ def damage(connection: sqlite3.Connection) -> str:
 
 def write_changes(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
     """All of them, or none, which survive a power cut when this returns. Raises sqlite3.Error."""
-    _transact(connection, [statement(change) for change in changes])
+    _transact(connection, [each for change in changes for each in statements(change)])
 
 
 def _transact(

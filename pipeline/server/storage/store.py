@@ -19,7 +19,7 @@ from typing import TypeVar
 from ...config import LiveConfig
 from ...errors import StoreError
 from ...events import Caption
-from .changes import Begin, Change, End, Final, parse_words
+from .changes import Begin, Change, End, Final, Forget, parse_words
 from .file import damage, open_for_reading, open_store_file
 from .leftovers import keep, take_in
 from .writer import StoreWriter
@@ -92,6 +92,15 @@ class Store:
 
     def end(self, session_id: str) -> None:
         self._writer.put(End(session_id, _now()))
+
+    async def forget(self, session_id: str) -> bool:
+        """Delete a session and its captions; return whether that is on the disk, as `add`."""
+        return await self._attempt(Forget(session_id))
+
+    async def begun_before(self, time: datetime) -> list[str]:
+        """The sessions that began before a time. Raises StoreError."""
+        limit = time.astimezone(UTC).isoformat(timespec="seconds")
+        return await self._read(lambda: self._select_ids(limit))
 
     async def sessions(self, most: int) -> list[StoredSession]:
         """The newest sessions first. Raises StoreError, as all that read."""
@@ -174,6 +183,10 @@ class Store:
             StoredSession(id, room, source, tuple(json.loads(targets)), started_at, ended_at)
             for id, room, source, targets, started_at, ended_at in rows
         ]
+
+    def _select_ids(self, limit: str) -> list[str]:
+        rows = self._reading.execute("SELECT id FROM sessions WHERE started_at < ?", (limit,))
+        return [session_id for (session_id,) in rows]
 
     def _select_captions(self, session_id: str) -> list[Caption]:
         rows = self._reading.execute(

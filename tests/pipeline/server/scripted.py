@@ -17,9 +17,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from surtitle.pipeline.config import ServerConfig
+from surtitle.pipeline.config import FilesConfig, ServerConfig
 from surtitle.pipeline.recognizers import Recognizer
 from surtitle.pipeline.server.app import CaptionServer, open_server
+from surtitle.pipeline.server.files.service import FilesService
 from surtitle.pipeline.server.storage.store import Store
 from surtitle.pipeline.translators import Translator
 from surtitle.pipeline.translators.echo import EchoTranslator
@@ -134,18 +135,21 @@ def serve(
     translator: Translator | None = None,
     *,
     worker: Recognizer | None = None,
+    ear: Callable[[], Recognizer] | None = None,
+    files: FilesConfig | None = None,
     **changes: Any,
 ) -> None:
     """Run a scenario against a server with a configuration of its own, and stop the server.
 
     Its pages are in `folder`, and its store is `sessions.sqlite` there. `worker` recognizes instead
-    of `Served.recognizer`.
+    of `Served.recognizer`. With an `ear` it takes recordings too, as `files` says, into `files`.
     """
+    service = ear and FilesService(folder / "files", files or FilesConfig(min_free_bytes=0), ear)
     config = replace(ServerConfig(port=0), **changes)
     pages = _pages(folder / "web")
     with closing(Store(folder / "sessions.sqlite")) as store:
         translator = translator or EchoTranslator()
-        serving = _serve(scenario, config, store, pages, translator, worker)
+        serving = _serve(scenario, config, store, pages, translator, worker, service)
         asyncio.run(asyncio.wait_for(serving, 20))
 
 
@@ -164,6 +168,7 @@ async def _serve(
     pages: Path,
     translator: Translator,
     worker: Recognizer | None,
+    files: FilesService | None,
 ) -> None:
     recognizer, ears = ScriptedRecognizer(WORDS), Ears(WORD_MS)
     pool = scripted_pool(worker or recognizer, ears)
@@ -171,7 +176,7 @@ async def _serve(
     # Small buffers: what a slow viewer does not read must come to wait in the server.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     port = listening.getsockname()[1]
-    async with open_server(config, pool, translator, store, pages) as server:
+    async with open_server(config, pool, translator, store, pages, files) as server:
         serving = asyncio.create_task(server.serve([listening]))
         try:
             await scenario(Served(server, server.rooms, recognizer, ears, port))

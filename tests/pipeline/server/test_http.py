@@ -215,3 +215,33 @@ def test_qr_codes_are_drawn_beside_the_event_loop(
 
     serve(scenario, tmp_path)
     assert drawn and threading.main_thread() not in drawn
+
+
+def test_a_session_that_is_over_can_be_deleted(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        publisher, started = await served.publish()
+        await speak(publisher)
+        address = f"/v1/sessions/{started['session']}"
+        async with served.http() as http:
+            refused = await http.delete(address)
+            assert (refused.status_code, refused.json()["code"]) == (409, "session_live")
+            await publisher.send('{"type": "stop"}')
+            await read_until(publisher, "stopped")
+            await publisher.wait_closed()
+            assert (await http.delete(address)).status_code == 204
+            assert (await http.get(f"{address}/transcript")).status_code == 404
+            assert (await http.get("/v1/sessions")).json() == {"sessions": []}
+            assert (await http.delete(address)).status_code == 404
+
+    serve(scenario, tmp_path)
+
+
+def test_only_publishers_delete_sessions(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            for token, status in ((TOKENS.view, 401), (TOKENS.publish, 404)):
+                headers = {"authorization": f"Bearer {token}"}
+                answer = await http.delete("/v1/sessions/x", headers=headers)
+                assert answer.status_code == status
+
+    serve(scenario, tmp_path, tokens=TOKENS)

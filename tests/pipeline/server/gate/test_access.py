@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from surtitle.pipeline.config import ServerConfig, Tokens
@@ -26,7 +28,11 @@ def openai(token: str) -> dict[str, str]:
     return {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{token}"}
 
 
-@pytest.mark.parametrize("name", [bearer, subprotocol, deepgram, openai])
+def basic(token: str) -> dict[str, str]:
+    return {"authorization": f"Basic {b64encode(f'anybody:{token}'.encode()).decode()}"}
+
+
+@pytest.mark.parametrize("name", [bearer, subprotocol, deepgram, openai, basic])
 def test_a_token_gives_its_rights(name: type[dict[str, str]]) -> None:
     assert CLOSED.rights(name(TOKENS.publish)) == {"publish", "view"}
     assert CLOSED.rights(name(TOKENS.view)) == {"view"}

@@ -66,3 +66,39 @@ def test_there_is_nothing_elsewhere(tmp_path: Path, caplog: pytest.LogCaptureFix
 
     serve(scenario, tmp_path)
     assert "Exception" not in caplog.text
+
+
+def test_a_page_of_another_server_may_change_nothing(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.http() as http:
+            for origin, status in (
+                ("https://evil.example", 403),
+                ("null", 403),
+                (served.url, 404),
+                ("https://stage.example", 404),
+            ):
+                for method, path in (("DELETE", "/v1/sessions/x"), ("POST", "/v1/sessions/x")):
+                    answer = await http.request(method, path, headers={"origin": origin})
+                    found = 404 if answer.status_code == 405 else answer.status_code
+                    assert found == status, (origin, method)
+            assert (await http.delete("/v1/sessions/x")).status_code == 404  # a program
+
+    serve(scenario, tmp_path, allowed_origins=("https://stage.example",))
+
+
+def test_answers_are_shared_with_allowed_origins_only(tmp_path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        ask = {"access-control-request-method": "DELETE"}
+        async with served.http() as http:
+            for origin, shared in (
+                ("https://stage.example", "https://stage.example"),
+                ("https://evil.example", None),
+            ):
+                answer = await http.get("/v1/sessions", headers={"origin": origin})
+                assert answer.headers.get("access-control-allow-origin") == shared
+                asked = await http.options("/v1/sessions/x", headers=ask | {"origin": origin})
+                assert asked.status_code == 204
+                assert asked.headers.get("access-control-allow-origin") == shared
+            assert "access-control-allow-origin" not in (await http.get("/v1/sessions")).headers
+
+    serve(scenario, tmp_path, allowed_origins=("https://stage.example",))

@@ -8,6 +8,7 @@ from surtitle.pipeline.server.storage.changes import (
     Change,
     End,
     Final,
+    Forget,
     decode_change,
     encode_change,
 )
@@ -28,6 +29,7 @@ CAPTION = Caption(
         Final("s-1", CAPTION),
         Final("s-1", Caption(0, 1, "es", "línea\u2028dos\n", 0, 1, is_final=True)),
         End("s-1", "2026-11-24T10:15:00+00:00"),
+        Forget("s-1"),
     ],
 )
 def test_a_change_is_one_line_and_back(change: Change) -> None:

@@ -1,0 +1,1 @@
+"""Recordings that are sent over HTTP: received, heard in turn, kept as subtitles."""
