@@ -266,6 +266,10 @@ class ServerConfig:
     A session stays `resume_s` without its publisher; at the end the open sessions have
     `shutdown_s` to show their last captions.
 
+    WebRTC takes any free UDP port, or one of `webrtc_ports`, at the address that `host` is; there
+    are at most `max_peers` at once. Nobody is asked how others see this computer but `stun_server`,
+    a host and a port, where one is given.
+
     Of all connections there are at most `max_connections`, and `max_address_connections` of one
     address (a quarter: phones of a hall may share one) that have shown no token yet. A request, and
     a TLS handshake, must be there within `request_timeout_s`; an answer must be taken within
@@ -278,8 +282,11 @@ class ServerConfig:
     allowed_origins: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    webrtc_ports: range = range(0)
+    stun_server: tuple[str, int] | None = None
     max_message_bytes: int = 1 << 20
     max_sessions: int = 16
+    max_peers: int = 50
     max_viewers: int = 2000
     max_room_viewers: int = 500
     max_ahead_ms: int = 30_000
@@ -306,6 +313,11 @@ class ServerConfig:
             raise ValueError(
                 "0 < max_address_connections <= max_connections must hold, "
                 f"got {self.max_address_connections} and {self.max_connections}"
+            )
+        ports = self.webrtc_ports
+        if ports.stop and not 1024 <= ports.start < ports.stop <= 65_536:
+            raise ValueError(
+                f"WebRTC ports must lie in 1024 to 65535, got {ports.start} to {ports.stop - 1}"
             )
         for origin in self.allowed_origins:
             if origin != "null" and re.fullmatch(r"https?://[^/\s?#@]+", origin) is None:

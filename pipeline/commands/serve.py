@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import secrets
 import socket
 import sys
@@ -62,6 +63,19 @@ def add_to(commands: Any) -> None:
         metavar="ORIGIN",
         help="web pages that may connect though they are another server's: https://example.com",
     )
+    parser.add_argument(
+        "--webrtc-ports",
+        type=_port_range,
+        default=range(0),
+        metavar="FROM-TO",
+        help="UDP ports for WebRTC, like 50000-50100; default: any that is free",
+    )
+    parser.add_argument(
+        "--stun",
+        type=_host_and_port,
+        metavar="HOST:PORT",
+        help="a server to ask for this computer's public address; default: nobody is asked",
+    )
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM, with its chain")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM")
     parser.add_argument(
@@ -81,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
             port=arguments.port,
             tokens=_tokens(arguments),
             allowed_origins=tuple(arguments.allow_origin),
+            webrtc_ports=arguments.webrtc_ports,
+            stun_server=arguments.stun,
             tls_cert=arguments.tls_cert,
             tls_key=arguments.tls_key,
         )
@@ -125,6 +141,22 @@ def run(arguments: argparse.Namespace) -> int:
             finally:
                 store.close()
     return 0
+
+
+def _port_range(text: str) -> range:
+    """Raises ArgumentTypeError."""
+    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"ports are like 50000-50100, got {text!r}")
+    return range(int(found[1]), int(found[2]) + 1)
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    """Raises ArgumentTypeError."""
+    found = re.fullmatch(r"\[?([^\s/\[\]]+?)\]?:(\d{1,5})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"it must be like stun.example.com:3478, got {text!r}")
+    return found[1], int(found[2])
 
 
 def _tokens(arguments: argparse.Namespace) -> Tokens | None:

@@ -23,27 +23,31 @@ from ..recognizers import LiveRecognizer
 from ..translators import Translator
 from ..translators.queue import TranslationQueue
 from .files.service import FilesService, open_files
-from .gate.access import Access
+from .gate.access import Access, Right
 from .gate.door import Door
 from .gate.guard import Guard
 from .gate.limits import Place, Places
 from .gate.wire import HttpProtocol, WebSocketProtocol
-from .http import WebApi
+from .http import Endpoint, WebApi
 from .metrics import Metrics
 from .rooms import Rooms
 from .sockets import Sockets
 from .storage.store import Store
 from .supervision import IndependentTasks, carry_on
+from .webrtc.calls import Calls
+from .webrtc.endpoints import WebRtcApi
 
 PAGES = Path(__file__).parents[2] / "web"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 STALLED_MS = 30_000  # so long a connection may take nothing of what it is sent
 
 
 class CaptionServer(uvicorn.Server):
     """Serves `app`; when it is told to stop, first the sessions are brought to their end."""
 
-    def __init__(self, config: ServerConfig, app: Guard, rooms: Rooms) -> None:
+    def __init__(self, config: ServerConfig, app: Guard, rooms: Rooms, calls: Calls) -> None:
         self.rooms = rooms
+        self._calls = calls
         self._limits = config
         self.places = Places(config.max_connections, config.max_address_connections)
         self._doors: list[Door] = []
@@ -95,6 +99,7 @@ class CaptionServer(uvicorn.Server):
         for door in self._doors:
             door.close()
         await self.rooms.aclose()
+        await self._calls.aclose()
         await super().shutdown(sockets)
 
 
@@ -121,13 +126,15 @@ async def open_server(
         running = tasks.create_task(carry_on("the status of sessions", rooms.run))
         sockets = Sockets(rooms, access, metrics, config, translator.check)
         api = WebApi(rooms, store, translator, access, metrics)
-        routes = _routes(sockets, api, pages)
+        calls = Calls(rooms, config, metrics, tasks)
+        routes = _routes(sockets, api, WebRtcApi(calls, access, recognizer), pages)
         async with AsyncExitStack() as stack:
             if files is not None:
                 languages = rooms.recognizer.languages
                 opened = open_files(files, access, languages, translations, store, rooms, tasks)
                 routes[:0] = await stack.enter_async_context(opened)
-            yield CaptionServer(config, Guard(Starlette(routes=routes), access), rooms)
+            guard = Guard(Starlette(routes=routes), access)
+            yield CaptionServer(config, guard, rooms, calls)
         running.cancel()
 
 
@@ -157,7 +164,7 @@ def _check_certificate(config: ServerConfig) -> None:
         ) from error
 
 
-def _routes(sockets: Sockets, api: WebApi, pages: Path) -> list[BaseRoute]:
+def _routes(sockets: Sockets, api: WebApi, webrtc: WebRtcApi, pages: Path) -> list[BaseRoute]:
     return [
         WebSocketRoute("/v1/publish", sockets.publish),
         WebSocketRoute("/v1/view", sockets.view),
@@ -170,12 +177,25 @@ def _routes(sockets: Sockets, api: WebApi, pages: Path) -> list[BaseRoute]:
         Route("/v1/sessions/{session_id}", api.for_viewers(api.forget), methods=["DELETE"]),
         Route("/v1/sessions/{session_id}/transcript", api.for_viewers(api.transcript)),
         Route("/v1/qr", api.for_viewers(api.qr), methods=["POST"]),
+        *_calling("/whip/{room}", webrtc, "publish", webrtc.whip),
+        *_calling("/whep/{room}", webrtc, "view", webrtc.whep),
+        *_calling("/v1/offer", webrtc, "publish", webrtc.offer),
         Route("/healthz", api.healthz),
         Route("/metrics", api.for_viewers(api.metrics)),
         _page("/", pages / "index.html"),
         _page("/overlay", pages / "overlay" / "index.html"),
         _page("/capture", pages / "capture" / "index.html"),
         Route("/{path:path}", StaticFiles(directory=pages)),  # a Mount would catch WebSockets too
+    ]
+
+
+def _calling(address: str, api: WebRtcApi, right: Right, call: Endpoint) -> list[BaseRoute]:
+    """Where peers call, and what they have then."""
+    begin = api.guarded(right, {"POST": call})
+    go_on = api.guarded(right, {"PATCH": api.change, "DELETE": api.end})
+    return [
+        Route(address, begin, methods=METHODS),
+        Route(f"{address}/{{call_id}}", go_on, methods=METHODS),
     ]
 
 

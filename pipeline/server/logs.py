@@ -31,7 +31,9 @@ def set_up_logs(*, as_json: bool) -> None:
     handler.setFormatter(JsonFormatter() if as_json else PlainFormatter())
     handler.addFilter(PeerFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each text that an LLM gets
+    # They tell of each text that an LLM gets, of each picture that is drawn, of each peer's ICE.
+    for library in "httpx2", "pyvips", "aioice":
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ class Metrics:
         ProcessCollector(registry=registry)  # CPU time and memory, on Linux
         self.sessions = Gauge("surtitle_sessions", "Sessions that go on.", registry=registry)
         self.viewers = Gauge("surtitle_viewers", "Viewers connected.", registry=registry)
+        self.peers = Gauge("surtitle_peers", "Peers connected over WebRTC.", registry=registry)
         self.captions = Counter(
             "surtitle_captions", "Captions published, drafts and finals.", registry=registry
         )

@@ -12,6 +12,11 @@ from ipaddress import ip_address
 
 MAX_CHARS = 100_000  # Chromium's offer of sound, picture and a data channel has 7,000
 MAX_SECTIONS = 32
+_BUNDLE = "a=group:BUNDLE"  # media that share one way
+_CODEC_LINES = ("a=mid:", "a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
+_TRANSPORT_LINES = (
+    "a=candidate:", "a=end-of-candidates", "a=ice-", "a=fingerprint:", "a=setup:"
+)  # fmt: skip
 _CANDIDATE = re.compile(r"a=candidate:\S+ \d+ (\S+) \d+ (\S+) \d+ typ \S+")
 
 
@@ -30,11 +35,26 @@ class Section:
         """Its name in the description."""
         return next((line[6:] for line in self.lines if line.startswith("a=mid:")), None)
 
+    @property
+    def is_closed(self) -> bool:
+        return self.lines[0].split(" ")[1] == "0"
+
     def refused(self) -> Section:
         """As an answer says that it is not wanted: its port is 0."""
-        kind, _, protocol, *formats = self.lines[0].removeprefix("m=").split(" ")
-        lines = [f"m={kind} 0 {protocol} {' '.join(formats)}", "c=IN IP4 0.0.0.0", "a=inactive"]
-        return Section((*lines, *([] if self.mid is None else [f"a=mid:{self.mid}"])))
+        medium, _, rest = self.lines[0].split(" ", 2)
+        mid = [line for line in self.lines if line.startswith("a=mid:")]
+        return Section((f"{medium} 0 {rest}", "c=IN IP4 0.0.0.0", "a=inactive", *mid))
+
+    def idle(self, transport: Section) -> Section:
+        """As an answer says that nothing is to be sent of it, over the way that all share.
+
+        Friendlier than to refuse it: WHIP wants no answer in parts, and aiortc takes none.
+        """
+        medium, _, rest = self.lines[0].split(" ", 2)
+        ours = [line for line in self.lines if line.startswith(_CODEC_LINES)]
+        shared = [line for line in transport.lines if line.startswith(_TRANSPORT_LINES)]
+        head = [f"{medium} 9 {rest}", "c=IN IP4 0.0.0.0", "a=inactive", "a=rtcp-mux"]
+        return Section((*head, *ours, *shared))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +106,7 @@ def without_sections(
     """
 
     def is_wanted(section: Section) -> bool:
-        return section.kind in kinds and section.lines[0].split(" ")[1] != "0"
+        return section.kind in kinds and not section.is_closed
 
     kept = tuple(section for section in description.sections if is_wanted(section))
     mids = {section.mid for section in description.sections} - {section.mid for section in kept}
@@ -95,14 +115,27 @@ def without_sections(
     return Description(head, kept), left_out
 
 
-def with_refused(answer: Description, offer: Description, left_out: Collection[int]) -> Description:
-    """An answer to the whole offer: what was left out of it is refused at its place."""
-    answered = iter(answer.sections)
-    sections = tuple(
-        section.refused() if n in left_out else next(answered)
-        for n, section in enumerate(offer.sections)
-    )
-    return Description(answer.head, sections)
+def with_left_out(
+    answer: Description, offer: Description, left_out: Collection[int]
+) -> Description:
+    """An answer to the whole offer: what was left out of it idles at its place, or is refused."""
+    grouped = [
+        mid for line in offer.head if line.startswith(_BUNDLE) for mid in line.split(" ")[1:]
+    ]
+    answered, first = iter(answer.sections), answer.sections[0]
+
+    def answer_to(number: int, section: Section) -> Section:
+        if number not in left_out:
+            return next(answered)
+        if section.is_closed or section.mid not in grouped:
+            return section.refused()
+        return section.idle(first)
+
+    sections = tuple(answer_to(n, section) for n, section in enumerate(offer.sections))
+    closed = {section.mid for section in sections if section.is_closed}
+    group = " ".join([_BUNDLE, *(mid for mid in grouped if mid not in closed)])
+    head = tuple(group if line.startswith(_BUNDLE) and grouped else line for line in answer.head)
+    return Description(head, sections)
 
 
 def with_safe_candidates(description: Description, *, allows_loopback: bool) -> Description:
@@ -140,7 +173,7 @@ def _is_safe(line: str, allows_loopback: bool) -> bool:
 
 
 def _without_mids(line: str, mids: Collection[str | None]) -> str:
-    if not line.startswith("a=group:BUNDLE"):
+    if not line.startswith(_BUNDLE):
         return line
     name, *grouped = line.split(" ")
     return " ".join([name, *(mid for mid in grouped if mid not in mids)])

@@ -37,11 +37,6 @@ class Network:
     allows_loopback: bool = field(init=False)  # of the other side
 
     def __post_init__(self) -> None:
-        if self.ports and not 1024 <= self.ports.start < self.ports.stop <= 65_536:
-            raise ValueError(
-                f"WebRTC ports must lie in 1024 to 65535, got {self.ports.start} to "
-                f"{self.ports.stop - 1}"
-            )
         is_loopback = [ip_address(host).is_loopback for host in self.hosts]
         object.__setattr__(self, "allows_loopback", bool(is_loopback) and all(is_loopback))
 

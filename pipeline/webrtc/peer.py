@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
-    RTCDataChannel,
     RTCPeerConnection,
     RTCSessionDescription,
 )
@@ -20,57 +19,69 @@ from ..errors import RemoteError
 from .descriptions import (
     is_safe_candidate,
     parse,
-    with_refused,
+    with_left_out,
     with_safe_candidates,
     without_sections,
 )
 from .network import Network
 
 CONNECT_S = 20.0  # for a way to be found; browsers give up after 15 to 30 s
-SPOKEN_CODECS = "Opus, G.711 or G.722"
+SPOKEN_CODECS = "Opus, G.711 and G.722 (sound), VP8 and H.264 (the tile)"
 
 log = logging.getLogger(__name__)
+
+
+class Unspoken(ValueError):
+    """A description that is understood, and has nothing in it that is spoken here."""
 
 
 class Peer:
     """A connection that is negotiated once, by `answer`, or by `offer` and then `accept`.
 
-    What is to be sent is added before that: `connection.addTrack`, `connection.createDataChannel`.
+    What is to be sent is added before that: `connection.addTrack`, `connection.createDataChannel`;
+    a channel that the other side opens is an event "datachannel" of the connection.
     Candidates are gathered before a description is returned, so that none has to follow. Each of
     `sounds` must be read until it ends: aiortc holds what nobody reads. `aclose` frees everything;
     it is to be called whatever has happened.
     """
 
-    def __init__(
-        self, network: Network, hear_channel: Callable[[RTCDataChannel], None] | None = None
-    ) -> None:
-        """`hear_channel` is told of the data channels that the other side opens."""
+    def __init__(self, network: Network) -> None:
         # NOTE: without a configuration aiortc would ask a public STUN server.
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.sounds: list[MediaStreamTrack] = []
+        self.kinds: frozenset[str] = frozenset()  # of the media that are exchanged
         self.ice_user: str | None = None  # of the other side: it names this negotiation
         self._network = network
         self._connected, self._over = asyncio.Event(), asyncio.Event()
         self.connection.on("connectionstatechange", self._note_state)
         self.connection.on("track", self._note_track)
-        if hear_channel is not None:
-            self.connection.on("datachannel", hear_channel)
 
-    async def answer(self, offer: str, kinds: Collection[str] = ("audio", "application")) -> str:
-        """Take the media of these kinds, and refuse the others. Raises ValueError for an offer that
-        cannot be answered."""
+    async def answer(
+        self,
+        offer: str,
+        kinds: Collection[str] = ("audio", "application"),
+        tracks: Sequence[MediaStreamTrack] = (),
+    ) -> str:
+        """Take the media of these kinds, and none of the others; send each track that is asked for.
+
+        Raises ValueError for an offer that cannot be answered.
+        """
         offered = parse(offer)
         wanted, left_out = without_sections(offered, kinds)
         if not wanted.sections:
-            raise ValueError(f"the offer has nothing of what is taken here: {', '.join(kinds)}")
+            raise Unspoken(f"the offer has nothing of what is taken here: {', '.join(kinds)}")
+        self.kinds = frozenset(section.kind for section in wanted.sections)
         self.ice_user = offered.ice_user
         await self._set_remote(str(wanted), "offer")
         try:
+            for track in tracks:
+                if track.kind in self.kinds:
+                    self.connection.addTrack(track)
             self._narrow()
             await self.connection.setLocalDescription(await self.connection.createAnswer())
         except Exception as error:  # of what aiortc has not understood, as it comes to light here
             raise ValueError(f"the offer cannot be answered: {error!r:.200}") from error
-        return str(with_refused(parse(self._local()), offered, left_out))
+        return str(with_left_out(parse(self._local()), offered, left_out))
 
     async def offer(self) -> str:
         """Offer what was added."""
@@ -121,7 +132,7 @@ class Peer:
         try:
             await self.connection.setRemoteDescription(RTCSessionDescription(str(safe), kind))
         except OperationError as error:
-            raise ValueError(f"a medium comes in no codec of {SPOKEN_CODECS}") from error
+            raise Unspoken(f"a medium comes in no codec of {SPOKEN_CODECS}") from error
         except Exception as error:  # its parser raises whatever it stumbles over
             raise ValueError(
                 f"the session description is not understood: {error!r:.200}"

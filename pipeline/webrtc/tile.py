@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from functools import lru_cache
 from html import escape
 from importlib import import_module
@@ -26,54 +27,65 @@ _STRUT = "Á"  # a line of its own, so that it is known where the first line of 
 Picture = NDArray[np.uint8]  # [HEIGHT, WIDTH, 3], RGB
 Mask = NDArray[np.uint8]  # [height, width], how much of each pixel is covered
 Color = tuple[int, int, int]
+Part = tuple[Mask, Color]
 
 
-def draw(rows: list[Row], title: str) -> Picture:
+@lru_cache(maxsize=8)
+def draw(rows: tuple[Row, ...], title: str) -> Picture:
     """The newest sentences, at the bottom, as many as there is room for, under a title.
 
     Fonts are those of the system: where none has a character, a box stands for it. Computes for
-    some milliseconds: to be called in a thread.
+    some 10 ms: to be called in a thread. Who reads the same gets the same picture, which is not to
+    be changed.
     """
     picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     picture[:] = BACKGROUND
     heading = _text(title, "", TITLE_PX)
     _lay(picture, heading, MARGIN, TITLE)
-    top = MARGIN + heading.shape[0] + GAP_PX
-    colors = _colors(rows)
-    bottom = HEIGHT - MARGIN
-    for row in reversed(rows):
-        parts = _parts(row, colors)
-        start = bottom - sum(mask.shape[0] for mask, _ in parts)
-        if start < top and bottom < HEIGHT - MARGIN:
-            break  # the newest is always shown, however long
-        y = start
-        for mask, color in parts:
+    room = HEIGHT - 2 * MARGIN - heading.shape[0]
+    y = HEIGHT - MARGIN
+    for parts in reversed(_shown(rows, room)):
+        y -= GAP_PX
+        for mask, color in reversed(parts):
+            y -= mask.shape[0]
             _lay(picture, mask, y, color)
-            y += mask.shape[0]
-        bottom = start - GAP_PX
+    picture.flags.writeable = False
     return picture
 
 
-def _parts(row: Row, colors: dict[str, Color]) -> list[tuple[Mask, Color]]:
-    parts: list[tuple[Mask, Color]] = []
+def _shown(rows: tuple[Row, ...], room: int) -> list[list[Part]]:
+    """The newest rows that fit, and the very newest, however long; a name where it is another."""
+    shown: list[list[Part]] = []
+    for number in reversed(range(len(rows))):
+        row = rows[number]
+        room -= GAP_PX + _height(_parts(row))
+        if shown and room < 0:
+            shown[-1] = _parts(rows[number + 1])  # which is the uppermost now
+            break
+        is_new = number == 0 or rows[number - 1].speaker != row.speaker
+        shown.append(_parts(row if is_new else replace(row, speaker="")))
+    return shown[::-1]
+
+
+def _parts(row: Row) -> list[Part]:
+    parts: list[Part] = []
     if row.speaker:
-        parts.append((_text(row.speaker, "", NAME_PX), colors[row.speaker]))
-    for number, line in enumerate(row.texts):
-        mask = _text(line.text, line.language, FIRST_PX if number == 0 else SECOND_PX)
-        parts.append((mask, _color(line, number)))
+        color = NAMES[sum(row.speaker.encode(errors="replace")) % len(NAMES)]
+        parts.append((_text(row.speaker, "", NAME_PX), color))
+    for line in row.texts:
+        mask = _text(line.text, line.language, SECOND_PX if line.is_second else FIRST_PX)
+        parts.append((mask, _color(line)))
     return parts
 
 
-def _color(line: Line, number: int) -> Color:
-    if number > 0:
+def _height(parts: list[Part]) -> int:
+    return sum(mask.shape[0] for mask, _ in parts)
+
+
+def _color(line: Line) -> Color:
+    if line.is_second:
         return SECOND
     return FIRST if line.is_final else DRAFT
-
-
-def _colors(rows: list[Row]) -> dict[str, Color]:
-    """A color for each name, the same in each picture of the same names or more."""
-    names = {row.speaker for row in rows}
-    return {name: NAMES[sum(name.encode()) % len(NAMES)] for name in names}
 
 
 def _lay(picture: Picture, mask: Mask, y: int, color: Color) -> None:

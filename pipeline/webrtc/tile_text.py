@@ -12,7 +12,7 @@ KEPT_SEGMENTS = 8  # more than a tile has room for
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A sentence: `texts` are the same in each language shown, the first one larger."""
+    """A sentence: `texts` are the same in each language shown, as far as it is translated."""
 
     speaker: str
     texts: tuple[Line, ...]
@@ -23,6 +23,7 @@ class Line:
     text: str
     language: str
     is_final: bool
+    is_second: bool = False  # in the other language, which stands smaller
 
 
 class TileText:
@@ -57,13 +58,13 @@ class TileText:
         return [row for row in found if row.texts]
 
     def _row(self, captions: dict[str, Caption]) -> Row:
-        shown = [captions[language] for language in self._languages if language in captions]
-        texts = dict.fromkeys(
-            Line(caption.text, caption.language, caption.is_final)
-            for caption in shown
-            if caption.text.strip()
-        )
-        return Row(shown[0].speaker if shown else "", tuple(texts))
+        shown = {
+            caption: Line(caption.text, caption.language, caption.is_final, number > 0)
+            for number, language in reversed([*enumerate(self._languages)])
+            if (caption := captions.get(language)) is not None and caption.text.strip()
+        }
+        speaker = next((caption.speaker for caption in shown), "")
+        return Row(speaker, tuple(reversed(shown.values())))
 
 
 def _is_of(caption: Caption, language: str) -> bool:

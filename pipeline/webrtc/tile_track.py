@@ -60,7 +60,7 @@ class TileTrack(MediaStreamTrack):
             raise MediaStreamError
         if self._changed.is_set() or self._picture is None:
             self._changed.clear()
-            self._picture = await asyncio.to_thread(draw, self._text.rows(), self._title)
+            self._picture = await asyncio.to_thread(draw, tuple(self._text.rows()), self._title)
         self._shown_s = clock()
         shown = VideoFrame.from_ndarray(self._picture, format="rgb24")
         shown.pts = round((self._shown_s - self._began_s) * CLOCK_HZ)

@@ -92,5 +92,5 @@ def _add_sharing(headers: MutableHeaders, origin: str) -> None:
     headers["access-control-allow-origin"] = origin
     headers["access-control-allow-methods"] = "GET, POST, PATCH, DELETE"
     headers["access-control-allow-headers"] = "authorization, *"
-    headers["access-control-expose-headers"] = "x-request-id, location, content-disposition"
+    headers["access-control-expose-headers"] = "x-request-id, location, etag, content-disposition"
     headers.add_vary_header("origin")

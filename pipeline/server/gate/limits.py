@@ -12,6 +12,7 @@ from ...config import ServerConfig
 
 PATIENCE_S = 1.0  # before who sends no request may be let go for somebody who comes
 KEPT_DESCRIPTORS = 64  # for the store, the log, pages that are read, refusals, libraries
+PEER_DESCRIPTORS = 2  # sockets of WebRTC, one for each address of this computer
 SESSION_DESCRIPTORS = 4  # for pipes to what recognizes; its publisher's connection is a connection
 FEWEST_CONNECTIONS = 8
 
@@ -134,13 +135,15 @@ def fit(config: ServerConfig, descriptors: int | None) -> ServerConfig:
     None: the system sets no bound. Viewers leave room for two connections of each session, so that
     a publisher can come back while its lost connection still counts.
     """
-    kept = KEPT_DESCRIPTORS + SESSION_DESCRIPTORS * config.max_sessions
-    if descriptors is None or descriptors - kept >= config.max_connections:
+    if descriptors is None or descriptors >= _wanted(config):
         return config
-    connections = max(FEWEST_CONNECTIONS, descriptors - kept)
+    left = descriptors - KEPT_DESCRIPTORS - SESSION_DESCRIPTORS * config.max_sessions
+    peers = min(config.max_peers, max(1, left // (8 * PEER_DESCRIPTORS)))  # an eighth of it
+    connections = max(FEWEST_CONNECTIONS, left - PEER_DESCRIPTORS * peers)
     viewers = max(1, connections - 2 * config.max_sessions)
     return replace(
         config,
+        max_peers=peers,
         max_connections=connections,
         max_address_connections=min(config.max_address_connections, max(1, connections // 4)),
         max_viewers=min(config.max_viewers, viewers),
@@ -151,7 +154,7 @@ def fit(config: ServerConfig, descriptors: int | None) -> ServerConfig:
 def fit_to_this_process(config: ServerConfig, say: Callable[[str], None]) -> ServerConfig:
     """Let this process open as many files as the configuration needs, else lower its caps, and
     say so in a line."""
-    wanted = config.max_connections + KEPT_DESCRIPTORS + SESSION_DESCRIPTORS * config.max_sessions
+    wanted = _wanted(config)
     fitted = fit(config, _raise_descriptor_limit(wanted))
     if fitted is not config:
         say(
@@ -160,6 +163,13 @@ def fit_to_this_process(config: ServerConfig, say: Callable[[str], None]) -> Ser
             f"{config.max_viewers}; ulimit -n {wanted} lets all in"
         )
     return fitted
+
+
+def _wanted(config: ServerConfig) -> int:
+    """Open files for all that are let in."""
+    sessions = SESSION_DESCRIPTORS * config.max_sessions
+    peers = PEER_DESCRIPTORS * config.max_peers
+    return KEPT_DESCRIPTORS + sessions + peers + config.max_connections
 
 
 def _raise_descriptor_limit(wanted: int) -> int | None:

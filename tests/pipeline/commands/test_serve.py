@@ -33,12 +33,29 @@ def test_it_does_not_start_for_others_without_tokens(
         (["--tls-cert", "x.pem"], "needs both a certificate and a key"),
         (["--allow-origin", "example.com"], "like https://example.com, got 'example.com'"),
         (["--tokens", "/missing.toml"], "missing.toml"),
+        (["--webrtc-ports", "80-90"], "must lie in 1024 to 65535, got 80 to 90"),
+        (["--webrtc-ports", "50100-50000"], "got 50100 to 50000"),
     ],
 )
 def test_wrong_options_are_told(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["serve", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--webrtc-ports", "50000"], "ports are like 50000-50100, got '50000'"),
+        (["--stun", "stun.example.com"], "like stun.example.com:3478, got 'stun.example.com'"),
+    ],
+)
+def test_options_that_cannot_be_read_are_told(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", *options])
     assert message in capsys.readouterr().err
 
 

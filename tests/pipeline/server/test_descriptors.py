@@ -58,7 +58,7 @@ def test_idle_connections_cost_a_session_no_caption_and_the_log_few_lines(tmp_pa
         server.signal(signal.SIGTERM)
         status, _, log = server.end()
     assert status == 0
-    assert "128 connections and 96 viewers are let in" in log
+    assert "112 connections and 80 viewers are let in" in log
     assert "Traceback" not in log and len(log.splitlines()) < 20
 
 

@@ -5,7 +5,7 @@ import pytest
 from surtitle.pipeline.webrtc.descriptions import (
     is_safe_candidate,
     parse,
-    with_refused,
+    with_left_out,
     with_safe_candidates,
     without_sections,
 )
@@ -36,6 +36,7 @@ t=0 0
 a=group:BUNDLE a d
 m=audio 50001 UDP/TLS/RTP/SAVPF 111
 a=mid:a
+a=ice-ufrag:Ours
 m=application 50001 UDP/DTLS/SCTP webrtc-datachannel
 a=mid:d
 """
@@ -55,20 +56,31 @@ def test_media_that_the_other_side_has_closed_are_left_out() -> None:
     assert left_out == [0, 1]
 
 
-def test_an_answer_has_as_many_media_as_the_offer() -> None:
-    whole = with_refused(parse(ANSWER), parse(OFFER), [0])
+def test_what_is_not_wanted_idles_over_the_way_that_all_share() -> None:
+    whole = with_left_out(parse(ANSWER), parse(OFFER), [0])
     assert [section.lines[0] for section in whole.sections] == [
-        "m=video 0 UDP/TLS/RTP/SAVPF 96 97",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97",
         "m=audio 50001 UDP/TLS/RTP/SAVPF 111",
         "m=application 50001 UDP/DTLS/SCTP webrtc-datachannel",
     ]
-    assert whole.sections[0].mid == "v"
+    assert {"a=inactive", "a=mid:v", "a=ice-ufrag:Ours"} <= {*whole.sections[0].lines}
+    assert "a=group:BUNDLE v a d" in whole.head
     assert parse(str(whole)) == whole
+
+
+@pytest.mark.parametrize(
+    "offer", [OFFER.replace("m=video 9", "m=video 0"), OFFER.replace("BUNDLE v a", "BUNDLE a")]
+)
+def test_what_is_closed_or_has_a_way_of_its_own_is_refused(offer: str) -> None:
+    whole = with_left_out(parse(ANSWER), parse(offer), [0])
+    assert whole.sections[0].lines[0] == "m=video 0 UDP/TLS/RTP/SAVPF 96 97"
+    assert whole.sections[0].mid == "v"
+    assert "a=group:BUNDLE a d" in whole.head
 
 
 def test_the_ice_user_names_the_negotiation() -> None:
     assert parse(OFFER).ice_user == "Wxyz"
-    assert parse(ANSWER).ice_user is None
+    assert parse(OFFER.replace("a=ice-ufrag:Wxyz\n", "")).ice_user is None
 
 
 def test_candidates_that_are_not_safe_are_left_out_and_their_end_is_not_told() -> None:

@@ -14,7 +14,10 @@ ES = Caption(0, 1, "es", "El puerto abre.", 0, 900, True, speaker="Ana")
 def test_both_languages_of_a_sentence_stand_together() -> None:
     text = TileText(("es", "en"))
     assert text.push(EN) and text.push(ES)
-    lines = (Line("El puerto abre.", "es", True), Line("The harbor opens.", "en", True))
+    lines = (
+        Line("El puerto abre.", "es", True),
+        Line("The harbor opens.", "en", True, is_second=True),
+    )
     assert text.rows() == [Row("Ana", lines)]
 
 

@@ -75,10 +75,11 @@ def test_caps_are_lowered_to_the_descriptors() -> None:
     fitted = fit(config, 256)
     assert fitted == replace(
         config,
-        max_connections=128,
-        max_address_connections=32,
-        max_viewers=96,
-        max_room_viewers=96,
+        max_peers=8,
+        max_connections=112,
+        max_address_connections=28,
+        max_viewers=80,
+        max_room_viewers=80,
     )
     assert fit(config, 20).max_connections > 0 < fit(config, 20).max_viewers
 
@@ -90,10 +91,12 @@ def test_a_low_limit_is_raised_as_far_as_it_may_be_and_told_where_that_is_too_li
         resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
         config = ServerConfig(max_connections=300, max_address_connections=75, max_viewers=200)
         assert fit_to_this_process(config, told.append) is config
-        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300 + 64 + 4 * 16
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300 + 64 + 4 * 16 + 2 * 50
         assert told == []
         too_many = replace(config, max_connections=1 << 40)
-        assert fit_to_this_process(too_many, told.append).max_connections == before[1] - 128
+        assert (
+            fit_to_this_process(too_many, told.append).max_connections == before[1] - 128 - 2 * 50
+        )
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     (line,) = told
