@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,20 @@ def test_marks_alone_are_compared_as_they_are():
     stabilizer = Stabilizer()
     push(stabilizer, "yes – and")
     assert push(stabilizer, "yes … and") == ("yes", "… and")
+
+
+def test_words_whose_times_are_estimated_anew_are_not_said_twice():
+    stabilizer = Stabilizer()
+
+    def push_estimated(text: str, start_ms: int, *, is_end: bool = False) -> str:
+        heard = [replace(word, is_estimated=True) for word in words(text, start_ms)]
+        agreement = stabilizer.push(heard, since_ms=0, is_end=is_end)
+        return " ".join(word.text for word in agreement.committed)
+
+    push_estimated("found on the", 0)
+    assert push_estimated("found on the sandy", 0) == "found on the"
+    late_ms = 450  # one word and a half
+    assert push_estimated("found on the sandy beach", late_ms, is_end=True) == "sandy beach"
 
 
 @pytest.mark.parametrize(
