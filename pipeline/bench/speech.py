@@ -3,7 +3,7 @@
 DATA holds manifest.jsonl, an object a line: "file", a recording below DATA, and "text", what is
 said in it, in English. Each recognizer hears the clips
 
-1. as a file and as live speech, through our own voice activity detection and segments,
+1. as a file and as live speech, through our own voice activity detection, segments and drafts,
 2. by its library alone, than which it should not be worse,
 3. as a file again, 20 dB quieter, and with noise 10 dB below them;
 
@@ -13,6 +13,7 @@ and at last sounds in which nobody speaks.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import multiprocessing
 import sys
@@ -35,6 +36,7 @@ from ..recognizers.choice import open_recognizer
 from ..recognizers.vad import Vad
 from ..text.segmenter import Segmenter
 from . import alone
+from .live_text import live_text
 from .word_errors import Errors, all_errors, spelled_words
 from .wordless import WORDLESS, quieter, with_noise
 
@@ -165,8 +167,9 @@ def hear_by_product(name: str, is_live: bool, sounds: list[Samples]) -> Heard:
     engine = "moonshine" if name == "moonshine" else "whisper"
     config = RecognizerConfig(engine, "auto" if name == "moonshine" else name)
     recognizer = open_recognizer(config, "en", lambda line: None, is_live=is_live)
-    vad = recognizer.live_vad if is_live else recognizer.file_vad
-    return _timed(partial(segment_text, recognizer, vad), sounds)
+    if is_live:
+        return _timed(lambda samples: asyncio.run(live_text(recognizer, "en", samples)), sounds)
+    return _timed(partial(segment_text, recognizer, recognizer.file_vad), sounds)
 
 
 def hear_alone(name: str, sounds: list[Samples]) -> Heard:
