@@ -17,7 +17,8 @@ GRANULE = 16  # tokens; spans are multiples of it, so that a longer revision oft
 
 @dataclass(slots=True)
 class Span:
-    """A place for the keys of a prompt; the first `reused` of its tokens have theirs already."""
+    """A place for the keys of a prompt, and of what is written behind it; the first `reused` of its
+    tokens have theirs already."""
 
     start: int
     capacity: int
@@ -73,13 +74,14 @@ class KVArena:
         keys, values = self._tensors[kind][nth]
         return keys, values
 
-    def claim(self, prompt: tuple[int, ...], key: Hashable | None) -> Span | None:
-        """A span for a prompt, or None while there is no room."""
+    def claim(self, prompt: tuple[int, ...], key: Hashable | None, room: int = 0) -> Span | None:
+        """A span for a prompt and so many tokens behind it, or None while there is no room."""
         old = self._kept.pop(key, None) if key is not None else None
         reused = 0 if old is None else self._reusable(old.prompt, prompt)
-        if old is not None and len(prompt) <= old.capacity:
+        wanted = len(prompt) + room
+        if old is not None and wanted <= old.capacity:
             return Span(old.start, old.capacity, prompt, key, reused)
-        capacity = -(-len(prompt) // GRANULE) * GRANULE
+        capacity = -(-wanted // GRANULE) * GRANULE
         start = self._take(capacity)
         if start is None:
             if old is not None:

@@ -93,7 +93,8 @@ class FlatBatch:
     positions   [T] int64, from the start of each prompt
     canvases    how many of the tokens are of canvases
     slots       [T - canvases] int64: where in the arena the prompt tokens put their keys
-    sequences   all of them; `canvas_sequences` only the canvases
+    sequences   all of them; `canvas_sequences` only the canvases, or None where all tokens are
+                to leave the last layer
     kinds       [T] int64: 0 canvas, 1 prompt
     """
 
@@ -101,7 +102,7 @@ class FlatBatch:
     canvases: int
     slots: Tensor
     sequences: Sequences
-    canvas_sequences: Sequences
+    canvas_sequences: Sequences | None
     kinds: Tensor
 
 
@@ -117,10 +118,11 @@ class FlatLayers:
         self._angles = angle_tables(model, max_positions)
 
     def forward(self, x: Tensor, batch: FlatBatch, arena: KVArena) -> Tensor:
-        """x [T, D] after the embedding; returns those of the canvases [canvases, D], not normed.
+        """x [T, D] after the embedding; returns those of the canvases [canvases, D], or of all
+        tokens without `canvas_sequences`, not normed.
 
         The keys of prompt tokens are written into the arena before a canvas reads them. In the last
-        layer nothing else is computed for prompts: nobody reads it.
+        layer nothing else is computed for prompts that nobody reads.
         """
         angles = {kind: self._turned(kind, batch) for kind in self._angles}
         for index, layer in enumerate(self._layers):
@@ -152,7 +154,7 @@ class FlatLayers:
             arena[0].index_copy_(0, batch.slots, k[batch.canvases :])
             arena[1].index_copy_(0, batch.slots, v[batch.canvases :])
         sequences, kinds = batch.sequences, batch.kinds
-        if is_last:
+        if is_last and batch.canvas_sequences is not None:
             x, q, k, v, kinds = (part[: batch.canvases] for part in (x, q, k, v, kinds))
             sequences = batch.canvas_sequences
         window = self.config.sliding_window if layer.kind == SLIDING else None

@@ -24,12 +24,14 @@ MIN_TOKENS = 16  # of a canvas, where rows are counted from tokens
 
 @dataclass(frozen=True, slots=True)
 class CanvasPlace:
-    """A canvas in a step: its row in the state, its tokens, and where its prompt's keys are."""
+    """A canvas in a step: its row in the state, its tokens, where the keys before it are, and at
+    which position of the row it begins."""
 
     row: int
     size: int
     keys_start: int
     keys: int
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Layout:
 
 def exact(canvases: Sequence[CanvasPlace], prompts: Sequence[NewPrompt]) -> Shape:
     """The shape without a rest."""
-    length = max(canvas.size for canvas in canvases)
+    length = max((canvas.size for canvas in canvases), default=0)
     return Shape(
         rows=len(canvases),
         length=length,
@@ -130,6 +132,7 @@ def lay_out(
     within = _counted(sizes)
     rows = np.array([canvas.row for canvas in canvases], dtype=np.int64)
     keys = np.array([canvas.keys for canvas in canvases], dtype=np.int64)
+    firsts = np.array([canvas.first for canvas in canvases], dtype=np.int64)
     reused = np.array([prompt.reused for prompt in prompts], dtype=np.int64)
     keys_starts = np.array([canvas.keys_start for canvas in canvases], dtype=np.int64)
     prompt_starts = np.array([prompt.keys_start for prompt in prompts], dtype=np.int64)
@@ -149,7 +152,11 @@ def lay_out(
 
     parts = {
         "rows": filled(rows, shape.rows, spare_row),
-        "place": filled(rows[nth] * positions + within, shape.canvas_tokens, spare_row * positions),
+        "place": filled(
+            rows[nth] * positions + firsts[nth] + within,
+            shape.canvas_tokens,
+            spare_row * positions,
+        ),
         "flat": np.concatenate([nth * shape.length + within, lasts]),
         "prompt": filled(np.array(tokens, dtype=np.int64), shape.prompt_tokens, 0),
         "slots": filled(
