@@ -196,6 +196,7 @@ def greeting(config: ServerConfig, port: int, *, shows_tokens: bool) -> str:
     lines = [
         f"Speak:   {base}/capture{publish}",
         f"Read:    {base}/overlay?room=main{view}",
+        f"Files:   {base}/files{publish}",
         "Ctrl-C ends the sessions and then the server.",
     ]
     if tokens is not None:

@@ -133,6 +133,7 @@ async def open_server(
                 languages = rooms.recognizer.languages
                 opened = open_files(files, access, languages, translations, store, rooms, tasks)
                 routes[:0] = await stack.enter_async_context(opened)
+                routes.insert(0, _page("/files", pages / "files" / "index.html"))
             guard = Guard(Starlette(routes=routes), access)
             yield CaptionServer(config, guard, rooms, calls)
         running.cancel()

@@ -137,20 +137,23 @@ def serve(
     worker: Recognizer | None = None,
     ear: Callable[[], Recognizer] | None = None,
     files: FilesConfig | None = None,
+    real_pages: Path | None = None,
+    patience_s: float = 20,
     **changes: Any,
 ) -> None:
     """Run a scenario against a server with a configuration of its own, and stop the server.
 
     Its pages are in `folder`, and its store is `sessions.sqlite` there. `worker` recognizes instead
     of `Served.recognizer`. With an `ear` it takes recordings too, as `files` says, into `files`.
+    `real_pages` stand in place of those of the tests; all of it may take `patience_s`.
     """
     service = ear and FilesService(folder / "files", files or FilesConfig(min_free_bytes=0), ear)
     config = replace(ServerConfig(port=0), **changes)
-    pages = _pages(folder / "web")
+    pages = real_pages or _pages(folder / "web")
     with closing(Store(folder / "sessions.sqlite")) as store:
         translator = translator or EchoTranslator()
         serving = _serve(scenario, config, store, pages, translator, worker, service)
-        asyncio.run(asyncio.wait_for(serving, 20))
+        asyncio.run(asyncio.wait_for(serving, patience_s))
 
 
 def _pages(folder: Path) -> Path:
