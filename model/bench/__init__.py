@@ -28,6 +28,7 @@ from .models import CONFIGS, load, random_model
 from .quality import AmountCount
 from .quality import main as compare_quality
 from .report import report
+from .rounds import RoundLine
 from .setup import Line, Setup
 from .streams import StreamsLine, search, warm_up
 from .transformers_peer import TransformersPeer
@@ -51,14 +52,14 @@ def main(argv: Sequence[str] | None = None, count_amounts: AmountCount | None = 
     name = (
         cast(str, arguments.config) if arguments.random_weights else Path(arguments.checkpoint).name
     )
-    if arguments.random_weights:
-        model = random_model(CONFIGS[name], host.device)
-    else:
-        try:
+    try:
+        if arguments.random_weights:
+            model = random_model(CONFIGS[name], host.device)
+        else:
             model = load(find_model(arguments.checkpoint), host.device)
-        except CheckpointError as error:
-            print(f"surtitle bench: {error}", file=sys.stderr)
-            return 1
+    except CheckpointError as error:
+        print(f"surtitle bench: {error}", file=sys.stderr)
+        return 1
     options = StepOptions(fp8=arguments.fp8, top_tokens=arguments.top_tokens)
     peer = TransformersPeer(model) if arguments.peer else None
     setup = Setup(model, ceilings, options, peer, host.toy)
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None, count_amounts: AmountCount | None = 
     return 0
 
 
-def _lines(setup: Setup, arguments: argparse.Namespace) -> Iterator[Line | StreamsLine]:
+def _lines(setup: Setup, arguments: argparse.Namespace) -> Iterator[Line | RoundLine | StreamsLine]:
     if arguments.bench == "streams":
         warm_up(setup)
         yield from search(setup, arguments.seconds)
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     benches = parser.add_subparsers(required=True, dest="bench", metavar="BENCH")
     benches.add_parser("kernels", help="the kernels of the model", add_help=False)
     benches.add_parser("quality", help="translations, beside other translators", add_help=False)
-    engine = benches.add_parser("engine", help="steps, refreshes and throughput")
+    engine = benches.add_parser("engine", help="steps, rounds, refreshes and throughput")
     engine.add_argument("--cases", default=",".join(CASES), help="default: %(default)s")
     streams = benches.add_parser("streams", help="how many live streams at which latency")
     streams.add_argument("--seconds", type=float, default=6.0, help="of each trial")

@@ -1,4 +1,4 @@
-"""Steps, refreshes and throughput of the engine: cases B5, B6, E1, E2 and E4."""
+"""Steps, refreshes and throughput of the engine: cases B5, B6, V2, E1, E2 and E4."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from ..engine.engine import CanvasRequest
 from .layer import SHAPES, layer
+from .rounds import RoundLine, rounds
 from .setup import Line, Setup
 
 
@@ -38,9 +39,10 @@ def files(setup: Setup) -> Iterator[Line]:
         yield from _throughput(setup, "E4", n, 256, 150, 16)
 
 
-CASES: dict[str, Callable[[Setup], Iterator[Line]]] = {
+CASES: dict[str, Callable[[Setup], Iterator[Line | RoundLine]]] = {
     "B5": layer,
     "B6": steps,
+    "V2": rounds,
     "E1": refresh,
     "E2": sweep,
     "E4": files,

@@ -1,10 +1,10 @@
 """All that wants a GPU, in one command: `python model/bench/ladder.py FOLDER`.
 
 Parts by worth, in 12 minutes or --seconds in all: the kernels' tests, one layer, whole steps in
-bfloat16 and with 8-bit experts, live streams. Who has two shorter leases names the --parts of each.
-FOLDER can be read at any time, also when all of it is cut off: `results.jsonl` has the results of
-each part that has ended and a line that says how, `ladder.log` what all parts printed, PART.jsonl
-the results so far of the one at work.
+bfloat16 and with 8-bit experts, verified rounds, live streams. Who has two shorter leases names the
+--parts of each. FOLDER can be read at any time, also when all of it is cut off: `results.jsonl` has
+the results of each part that has ended and a line that says how, `ladder.log` what all parts
+printed, PART.jsonl the results so far of the one at work.
 
 It needs a checkout, torch, Triton and pytest, and nothing that is not there yet: the package is
 imported from the checkout. With --toy everything runs at toy size, also on a CPU.
@@ -72,6 +72,8 @@ def parts(folder: Path, is_toy: bool) -> dict[str, Part]:
         "layer": Part(engine("layer", "B5", "--peer"), 60),
         "step": Part(engine("step", "B6,E1", "--peer"), 90),
         "step-fp8": Part(engine("step-fp8", "B6,E1", "--fp8"), 40),
+        "rounds": Part(engine("rounds", "V2"), 50),
+        "rounds-fp8": Part(engine("rounds-fp8", "V2", "--fp8"), 40),
         "streams": Part(streams("streams"), 60),
         "streams-fp8": Part(streams("streams-fp8", "--fp8"), 40),
         "sweep": Part(engine("sweep", "E2,E4", "--peer"), 120),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
 
+from ..errors import CheckpointError
 from ..network.config import FULL, SLIDING, ModelConfig
 from ..network.denoiser import Denoiser
 from ..network.weights import load_model
@@ -37,9 +39,18 @@ def load(folder: Path, device: torch.device) -> Denoiser:
 
 
 def random_model(config: ModelConfig, device: torch.device) -> Denoiser:
-    """Weights that keep the scale of what they multiply; gains and scalars are 1."""
+    """Weights that keep the scale of what they multiply; gains and scalars are 1.
+
+    Raises CheckpointError where they would not fit into the memory.
+    """
     with torch.device("meta"):
         model = Denoiser(config)
+    size = sum(weight.numel() for weight in model.parameters()) * _dtype(device).itemsize
+    if size > (there := _memory_bytes(device)):
+        raise CheckpointError(
+            f"random weights of this shape take {size / 2**30:.0f} GiB, and there are "
+            f"{there / 2**30:.0f} GiB of memory for them: take --config toy"
+        )
     model = model.to(_dtype(device)).to_empty(device=device).eval().requires_grad_(False)
     for name, weight in model.named_parameters():
         if weight.dim() == 1:
@@ -52,6 +63,13 @@ def random_model(config: ModelConfig, device: torch.device) -> Denoiser:
     model.embed_tokens.weight *= config.hidden_size**-0.5
     model.set_frequencies(str(device))
     return model
+
+
+def _memory_bytes(device: torch.device) -> int:
+    """All that the device has, taken or not."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _dtype(device: torch.device) -> torch.dtype:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from surtitle.kernels.bench.measure import Ceilings
-from surtitle.model.bench import floor, main, models, streams
+from surtitle.model import bench
+from surtitle.model.bench import floor, main, models, rounds, streams
 
 TOY = ["--random-weights", "--config", "toy"]
 H200 = Ceilings(copy=4.3e12, product=790e12)
@@ -49,6 +50,30 @@ def test_engine(tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPa
     assert any("transformers, compiled" in name for name in layers) == ("--peer" in options)
     peers = {line["contestant"] for line in found if line["case"] != "B5"}
     assert peers == ({"engine", "transformers"} if "--peer" in options else {"engine"})
+
+
+@pytest.mark.slow
+def test_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "ROWS", (1, 3))
+    out = tmp_path / "rounds.jsonl"
+    assert main(["engine", *TOY, "--cases", "V2", "--out", str(out)]) == 0
+    _, found = lines(out)
+    assert [line["n"] for line in found] == [1, 3]
+    for line in found:
+        assert line["rounds"] > 0 and 0 < line["floor_percent"] < 100
+        per_row = {float(count): rate / line["n"] for count, rate in line["tokens_per_s"].items()}
+        assert list(per_row) == [1.5, 3, 6, 12]
+        for committed, rate in per_row.items():
+            assert rate == pytest.approx(1000 * committed / line["ms"])
+
+
+def test_what_does_not_fit_into_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models, "_memory_bytes", lambda _: 8 << 30)
+    monkeypatch.setattr(bench, "measure_ceilings", lambda _: H200)
+    assert main(["engine", "--random-weights"]) == 1
+    assert "take 94 GiB, and there are 8 GiB of memory" in capsys.readouterr().err
 
 
 @pytest.mark.slow
