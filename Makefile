@@ -9,7 +9,7 @@ demo: .venv/.run whisper-base
 	.venv/bin/surtitle subtitle samples/soup.mp4 --to es --bilingual --output-dir out/demo --force
 	@echo; cat out/demo/soup.en-es.srt
 
-test: check chromium whisper-base
+test: check chromium janus whisper-base
 	.venv/bin/python -m pytest -m "not gpu and not slow"
 	.venv/bin/python -m pytest -m "slow and not gpu"
 
@@ -38,6 +38,14 @@ chromium:
 	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ]; \
 		then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
 		else echo "Missing system package, for the tests of the pages: sudo apt-get install chromium"; fi
+
+# For the tests of the meeting bot; without it they are skipped. Its service is not to run.
+.PHONY: janus
+janus:
+	@command -v janus >/dev/null || if [ "$$(id -u)" = 0 ]; \
+		then apt-get update -qq && apt-get install -y -qq --no-install-recommends janus; \
+			systemctl disable --now janus 2>/dev/null || true; \
+		else echo "Missing system package, for the tests of the meeting bot: sudo apt-get install janus"; fi
 
 .venv/.run: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable .

@@ -182,7 +182,7 @@ class TerminalView:
             self._console.print(self._line(caption))
         else:
             language = f"{caption.language}: " if self._names_languages else ""
-            print(printable(language + caption.text), flush=True)
+            print(printable(language + _said(caption)), flush=True)
 
     def _draw(self) -> None:
         if not self._live.is_started:
@@ -195,7 +195,12 @@ class TerminalView:
         head = f"{minutes:02}:{seconds:02} "
         if self._names_languages:
             head += f"{printable(caption.language)} "
-        return Text.assemble((head, "dim"), (printable(caption.text), style))
+        return Text.assemble((head, "dim"), (printable(_said(caption)), style))
+
+
+def _said(caption: Caption) -> str:
+    """With the name of who says it, where several speak."""
+    return f"{caption.speaker}: {caption.text}" if caption.speaker else caption.text
 
 
 def run_until_stopped(view: TerminalView, make_work: MakeWork, grace_s: float = 0.0) -> int:

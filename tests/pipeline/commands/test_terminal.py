@@ -145,6 +145,11 @@ def test_languages_are_named_where_there_are_several(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == "en: hello\n"
 
 
+def test_who_says_it_is_named_where_several_speak(capsys: pytest.CaptureFixture[str]) -> None:
+    out = heard(capsys, message(), said(0, "Hola.", is_final=True, speaker="Ann"))
+    assert out == "Ann: Hola.\n"
+
+
 def test_snapshots_repeat_nothing_within_a_session(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (caption(n, f"line {n}", is_final=True) for n in (0, 1))
     with TerminalView(Console(file=io.StringIO()), names_languages=False) as view:
