@@ -90,10 +90,15 @@ class WhepReceiver:
     @asynccontextmanager
     async def _viewed(self, peer: Peer) -> AsyncGenerator[None, None]:
         """The server knows us as a viewer. Raises RemoteError."""
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        # A proxy of the environment knows nothing of this computer.
-        is_far = not is_loopback(urlsplit(self._url).hostname or "")
-        async with httpx2.AsyncClient(headers=headers, timeout=ANSWER_S, trust_env=is_far) as http:
+        parts = urlsplit(self._url)
+        http_client = httpx2.AsyncClient(
+            headers={"Authorization": f"Bearer {self._token}"} if self._token else {},
+            timeout=ANSWER_S,
+            # A proxy of the environment knows nothing of this computer.
+            trust_env=not is_loopback(parts.hostname or ""),
+            verify=parts.scheme == "https",  # without TLS, loading certificates only takes long
+        )
+        async with http_client as http:
             answer = await self._ask(http, await peer.offer())
             try:
                 try:

@@ -89,7 +89,7 @@ def serve(scenario: Callable[[Served], Awaitable[None]], folder: Path, **changes
     """Each word is a sentence, which is final when the next is heard."""
     script = [f"Sentence{number}." for number in range(100)]
     worker = ScriptedRecognizer(script, is_written=True)
-    serve_captions(scenario, folder, worker=worker, **changes)
+    serve_captions(scenario, folder, worker=worker, limit_s=60, **changes)
 
 
 @asynccontextmanager
@@ -231,8 +231,8 @@ def test_who_is_removed_goes(gateway: JanusServer, tmp_path: Path) -> None:
 
 def test_an_empty_room_is_left(gateway: JanusServer, tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
-        bot = Joined(gateway.url, served, leave_after_s=0.3)
         async with participant(gateway.url, "Ann"):
+            bot = Joined(gateway.url, served, leave_after_s=0.3)
             await bot.until(lambda: bot.hears("Ann"))
             assert not bot.task.done()
         await bot.task

@@ -212,7 +212,7 @@ def test_the_thread_ends_with_who_listens() -> None:
     heard(serve, until=lambda pieces: len(pieces) == 2)
     for thread in threading.enumerate():
         if thread.name == "stream reader":
-            thread.join(5)
+            thread.join(20)
             assert not thread.is_alive()
 
 

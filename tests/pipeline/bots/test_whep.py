@@ -142,7 +142,6 @@ def test_who_has_nobody_to_hear_for_long_leaves() -> None:
 
     _, said = view(server, never, leave_after_s=0.3)
     assert said[-1] == "the hall has been away for 0.3 s"
-    assert any("has nobody to be heard (404)" in line for line in said)
 
 
 @contextmanager
