@@ -89,7 +89,7 @@ def serve(scenario: Callable[[Served], Awaitable[None]], folder: Path, **changes
     """Each word is a sentence, which is final when the next is heard."""
     script = [f"Sentence{number}." for number in range(100)]
     worker = ScriptedRecognizer(script, is_written=True)
-    serve_captions(scenario, folder, worker=worker, limit_s=60, **changes)
+    serve_captions(scenario, folder, worker=worker, patience_s=60, **changes)
 
 
 @asynccontextmanager
