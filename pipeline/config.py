@@ -166,12 +166,14 @@ class LiveConfig:
 
     With AUTO as `source`, it is found out for each utterance, and may be one of the targets.
     `mode`: "stable" only appends to what is shown; "fresh" may take back a bounded part of it.
+    With `speakers` final captions tell whose voice it is, by a number.
     """
 
     source: str
     targets: tuple[str, ...] = ()
     mode: CaptionMode = "fresh"
     terms: tuple[Term, ...] = ()
+    speakers: bool = False
 
     def __post_init__(self) -> None:
         spoken = () if self.source == AUTO else (self.source,)

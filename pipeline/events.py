@@ -129,8 +129,8 @@ class Caption:
     """A text in one language, ready to show. Replaces an older one by (segment_id, language).
 
     `is_source`: it is in the language that is spoken; then `words` are those of `text`, with their
-    times. A translation has none. `speaker` is the name of who says it, where several speak in a
-    room, each of them heard alone; else empty.
+    times. A translation has none. `speaker` is who says it: a name where several speak in a room,
+    each of them heard alone, or in finals the number of a voice, where that was asked for.
     """
 
     segment_id: int

@@ -12,8 +12,9 @@ from itertools import zip_longest
 from .captions.track import CaptionTrack, SourceTrack
 from .config import AUTO, LiveConfig, SegmenterConfig
 from .errors import DraftWithheld, TranslatorAway
-from .events import Caption, Hypothesis, SourceSegment, Status, Word
+from .events import Caption, Hypothesis, Samples, SourceSegment, Status, Word
 from .recognizers import LiveRecognizer
+from .speakers.following import VoiceFollower
 from .text.segmenter import Segmenter
 from .text.written_form import is_parted, written_segment
 from .translators.queue import Priority, Superseded, TranslationQueue
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 class Session:
     """From audio of one speaker to captions of the source and of every target language.
 
-    `publish` hears the captions, on the event loop. Audio goes to `listener`: whoever pushes there
-    bounds its `ahead_ms`, and lets `run` return with its `end`.
+    `publish` hears the captions, on the event loop. Whoever pushes audio bounds the `ahead_ms` of
+    `listener`, and lets `run` return with its `end`.
     """
 
     def __init__(
@@ -61,6 +62,13 @@ class Session:
         self._dropped_drafts = 0
         self.word_count = 0  # that are certain
         self._translator_is_away = False
+        self._voices = VoiceFollower() if config.speakers else None
+
+    def push(self, samples: Samples) -> None:
+        """The next audio, 16 kHz mono."""
+        self.listener.push(samples)
+        if self._voices is not None:
+            self._voices.hear(samples)
 
     def translate_into(self, targets: Sequence[str]) -> None:
         """Into these languages from now on; what is asked for already is still shown."""
@@ -114,39 +122,49 @@ class Session:
             self._begun.set()
         async with aclosing(self.listener.hypotheses()) as hypotheses:
             async for hypothesis in hypotheses:
-                self._hear(hypothesis)
+                await self._hear(hypothesis)
 
-    def _hear(self, hypothesis: Hypothesis) -> None:
+    async def _hear(self, hypothesis: Hypothesis) -> None:
         if hypothesis.language not in (None, self._segmenter.language):
-            self._switch(hypothesis.language)
+            await self._switch(hypothesis.language)
         self.word_count += len(hypothesis.committed)
         closed = self._segmenter.push(hypothesis.committed)
         if not hypothesis.tail:
             closed += self._segmenter.close_in_silence(hypothesis.heard_ms)
         if hypothesis.is_flush:
             closed += self._segmenter.flush()
-        self._close(closed)
+        await self._close(closed)
         draft = self._segmenter.draft(hypothesis.tail)
         if draft is not None:
             self._show_source(draft, len(self._segmenter.open_words), ends=False)
             self._translate(draft)
 
-    def _switch(self, language: str) -> None:
+    async def _switch(self, language: str) -> None:
         """What comes is in another language than what came: no segment is in both."""
-        self._close(self._segmenter.flush())
+        await self._close(self._segmenter.flush())
         withdrawn = self._segmenter.withdraw()
         if withdrawn is not None:
             for track in (self._source_track, *self._tracks):
                 self._publish(track.withdraw(withdrawn))
         self._segmenter.switch(language)
 
-    def _close(self, segments: list[SourceSegment]) -> None:
+    async def _close(self, segments: list[SourceSegment]) -> None:
+        if segments and self._voices is not None:
+            segments = await self._named(segments, self._voices)
         firsts = [*(segment.words[0] for segment in segments), *self._segmenter.open_words[:1]]
         for segment, following in zip_longest(segments, firsts[1:]):
             ends = following is None or is_parted(segment.words[-1], following)
             self._show_source(segment, len(segment.words), ends=ends)
             self._last_word = segment.words[-1]
             self._translate(segment)
+
+    async def _named(
+        self, segments: list[SourceSegment], voices: VoiceFollower
+    ) -> list[SourceSegment]:
+        """The segments with their speakers: a final waits for that 0.01 s per second of speech."""
+        sounds = [voices.sound(one.start_ms, one.end_ms) for one in segments]
+        numbers = await asyncio.to_thread(voices.numbers, sounds)
+        return [replace(one, speaker=n) for one, n in zip(segments, numbers, strict=True)]
 
     def _show_source(self, segment: SourceSegment, committed_words: int, *, ends: bool) -> None:
         last = self._last_word

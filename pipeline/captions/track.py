@@ -216,4 +216,5 @@ def caption(segment: SourceSegment, language: str, wording: Wording) -> Caption:
         start_ms=segment.start_ms,
         end_ms=segment.end_ms,
         is_final=segment.is_final,
+        speaker="" if segment.speaker is None else str(segment.speaker),
     )

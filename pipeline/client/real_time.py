@@ -38,6 +38,7 @@ def start_message(room: str, config: LiveConfig) -> dict[str, Any]:
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "codec": "pcm_s16le",
         "terms": terms,
+        **({"speakers": True} if config.speakers else {}),
     }
 
 

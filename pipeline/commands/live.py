@@ -34,6 +34,7 @@ from ..server.storage.store import Store, default_store
 from ..text.glossary import read_terms
 from ..translators import Translator, open_translator
 from .options import (
+    add_live_speakers_option,
     add_recognizer_options,
     add_source_option,
     add_terms_option,
@@ -66,6 +67,7 @@ def add_to(commands: Any) -> None:
     add_source_option(parser)
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
     add_terms_option(parser)
+    add_live_speakers_option(parser)
     parser.add_argument("--device", metavar="NAME", help="a microphone's number or name")
     parser.add_argument("--list-devices", action="store_true", help="list the microphones")
     parser.add_argument("--port", type=int, default=8765, help="of the overlay; default: 8765")
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         targets = tuple(language for language in arguments.to.split(",") if language)
         terms = read_terms(arguments.terms) if arguments.terms else ()
         translator_choice = translator_config(arguments) if targets else TranslatorConfig("echo")
-        config = LiveConfig(arguments.source, targets, arguments.mode, terms)
+        config = LiveConfig(arguments.source, targets, arguments.mode, terms, arguments.speakers)
         server_config = fit_to_this_process(ServerConfig(port=arguments.port), _say)
     except (ValueError, OSError) as error:
         print(f"surtitle live: {error}", file=sys.stderr)

@@ -135,13 +135,20 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", default="", metavar="LANGS", help="target languages: es or es,de")
     parser.add_argument("--mode", choices=CAPTION_MODES, default="fresh")
     add_terms_option(parser)
+    add_live_speakers_option(parser)
+
+
+def add_live_speakers_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--speakers", action="store_true", help="tell in final captions whose voice it is: 1:, 2:"
+    )
 
 
 def session_config(arguments: argparse.Namespace) -> LiveConfig:
     """Raises ValueError, and OSError for a glossary that cannot be read."""
     targets = tuple(language for language in arguments.to.split(",") if language)
     terms = read_terms(arguments.terms) if arguments.terms else ()
-    return LiveConfig(arguments.source, targets, arguments.mode, terms)
+    return LiveConfig(arguments.source, targets, arguments.mode, terms, arguments.speakers)
 
 
 def names_languages(config: LiveConfig) -> bool:

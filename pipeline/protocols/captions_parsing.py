@@ -45,7 +45,10 @@ def parse_start(message: str | bytes) -> Start | Resume:
         )
     speaker = parse_speaker(_text(fields, "speaker", ""))
     room = parse_room(_text(fields, "room", "main"))
-    return Start(room, _live_config(fields, is_shared=bool(speaker)), rate_hz, speaker)
+    config = _live_config(fields, is_shared=bool(speaker))
+    if speaker and config.speakers:
+        raise _bad("speakers must be left out where a speaker has a name")
+    return Start(room, config, rate_hz, speaker)
 
 
 def parse_control(message: str) -> Flush | Stop:
@@ -98,10 +101,12 @@ def _live_config(fields: dict[str, Any], *, is_shared: bool) -> LiveConfig:
         raise _bad(f"targets must be codes like es, got {shown(targets)}")
     terms = tuple(_term(term) for term in _list(fields, "terms", MAX_TERMS))
     source = _text(fields, "source")
+    if type(speakers := fields.get("speakers", False)) is not bool:
+        raise _bad(f"speakers must be true or false, got {shown(speakers)}")
     if is_shared:
         targets = [target for target in targets if target != source]
     try:
-        return LiveConfig(source, tuple(targets), mode, terms)
+        return LiveConfig(source, tuple(targets), mode, terms, speakers)
     except ValueError as error:
         raise _bad(f"{error!s:.200}") from error
 

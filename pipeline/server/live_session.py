@@ -80,7 +80,7 @@ class LiveSession:
         self.received_samples += sample_count
         samples = self._resampler.push(pcm)
         self._first_sound.push(samples)
-        self._listener.push(samples)
+        self.session.push(samples)
 
     def status(self) -> Status:
         status = self.session.status()
@@ -97,7 +97,7 @@ class LiveSession:
             return
         self._is_stopped = True
         try:
-            self._listener.push(self._resampler.flush())
+            self.session.push(self._resampler.flush())
             self._listener.end()
         except Exception as error:
             self.fail(error)

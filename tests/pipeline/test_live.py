@@ -54,7 +54,7 @@ def run(
         session = Session("s", config, pool, queue, captions.append)
         running = asyncio.create_task(session.run())
         for count in range(1, 1 + min(words, len(script.split()))):
-            session.listener.push(np.zeros(16 * WORD_MS, np.float32))
+            session.push(np.zeros(16 * WORD_MS, np.float32))
             pushed_ms = count * WORD_MS
             while pushed_ms - session.status().heard_ms >= DRAFT_STEP_MS + WINDOW_MS:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)  # it is heard in threads
@@ -67,6 +67,14 @@ def run(
     assert session.listener.ahead_ms == 0
     assert session.status().queued == 0
     return captions
+
+
+def test_finals_tell_whose_voice_it_is_where_that_was_asked_for() -> None:
+    captions = run("Who is it? It is me.", LiveConfig("en", ("es",), speakers=True))
+    assert {one.speaker for one in captions if one.is_final} == {"1"}
+    assert {one.speaker for one in captions if not one.is_final} == {""}
+    unasked = run("Who is it? It is me.", LiveConfig("en", ("es",)))
+    assert {one.speaker for one in unasked} == {""}
 
 
 def test_the_languages_may_change_while_somebody_speaks() -> None:
