@@ -61,6 +61,7 @@ class Session:
         self._begun = asyncio.Event()
         self._dropped_drafts = 0
         self.word_count = 0  # that are certain
+        self.withheld_drafts = 0  # that changed what must not change
         self._translator_is_away = False
         self._voices = VoiceFollower() if config.speakers else None
 
@@ -208,6 +209,7 @@ class Session:
             self._dropped_drafts += 1
             return
         except DraftWithheld:
+            self.withheld_drafts += 1
             return  # what is shown stays
         except TranslatorAway:  # which the log knows
             self._translator_is_away = True

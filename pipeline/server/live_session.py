@@ -49,7 +49,7 @@ class LiveSession:
         self.sample_rate_hz = sample_rate_hz
         self.received_samples = 0  # at the publisher's rate
         self.session = session
-        self.untranslated_drafts = 0  # as far as they were counted
+        self.untranslated_drafts = self.withheld_drafts = 0  # as far as they were counted
         self.is_over = False
         self._listener = session.listener
         self._captions = captions

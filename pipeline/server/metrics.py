@@ -42,6 +42,11 @@ class Metrics:
             "Drafts that a newer one replaced while they waited for the translator.",
             registry=registry,
         )
+        self.withheld_drafts = Counter(
+            "surtitle_withheld_drafts",
+            "Drafts that were not shown, as their translation changed an amount or the like.",
+            registry=registry,
+        )
         self.lag_s = Histogram(
             "surtitle_lag_seconds",
             "How far captions are behind the audio received, once a second in each session.",

@@ -224,7 +224,7 @@ class Rooms:
         for live, status in told:
             live.tell(status)
             self._metrics.lag_s.observe(status.lag_ms / 1000)
-            self._count_untranslated(live, status.dropped_drafts)
+            self._count_drafts(live, status.dropped_drafts)
 
     def _completed(self, live: LiveSession) -> Status:
         status = live.status()
@@ -235,7 +235,7 @@ class Rooms:
         last, code = Ended(live.id), NORMAL
         try:
             await live.run()
-            self._count_untranslated(live, live.session.status().dropped_drafts)
+            self._count_drafts(live, live.session.status().dropped_drafts)
         except Exception as error:  # one session fails: the others go on
             log.error("a session failed", exc_info=error, extra={"session": live.id})
             why = str(error) if isinstance(error, SurtitleError) else "see the server's log"
@@ -253,9 +253,11 @@ class Rooms:
             live.tell(last)
             live.close(GOING_AWAY if self._is_closing else code)
 
-    def _count_untranslated(self, live: LiveSession, dropped_drafts: int) -> None:
-        self._metrics.untranslated_drafts.inc(dropped_drafts - live.untranslated_drafts)
-        live.untranslated_drafts = dropped_drafts
+    def _count_drafts(self, live: LiveSession, dropped: int) -> None:
+        withheld = live.session.withheld_drafts
+        self._metrics.untranslated_drafts.inc(dropped - live.untranslated_drafts)
+        self._metrics.withheld_drafts.inc(withheld - live.withheld_drafts)
+        live.untranslated_drafts, live.withheld_drafts = dropped, withheld
 
     async def _watch_event_loop(self) -> None:
         while True:

@@ -13,10 +13,12 @@ import pysubs2
 import pytest
 
 from surtitle.pipeline.config import LiveConfig, Tokens
-from surtitle.pipeline.errors import StoreError
+from surtitle.pipeline.errors import DraftWithheld, StoreError
+from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.server import http as http_api
 from surtitle.pipeline.server.storage.store import Store
 
+from ..scripted_translator import ScriptedTranslator
 from .scripted import Served, read_final, read_until, serve, speak
 
 TOKENS = Tokens("publish-publish-publish", "view-view-view-view")
@@ -151,6 +153,26 @@ def test_metrics_count_what_happens(tmp_path: Path) -> None:
         await publisher.close()
 
     serve(scenario, tmp_path)
+
+
+def test_drafts_that_are_withheld_are_counted(tmp_path: Path) -> None:
+    class Careful(ScriptedTranslator):
+        async def translate(self, request: TranslationRequest) -> str:
+            if request.is_draft:
+                raise DraftWithheld("an amount has changed")
+            return await super().translate(request)
+
+    async def scenario(served: Served) -> None:
+        publisher, _ = await served.publish()
+        async with publisher, served.http() as http:
+            await speak(publisher)
+            await publisher.send('{"type": "stop"}')
+            await read_until(publisher, "stopped")
+            text = (await http.get("/metrics")).text
+        (count,) = re.findall(r"^surtitle_withheld_drafts_total (\d+)", text, re.MULTILINE)
+        assert int(count) >= 2
+
+    serve(scenario, tmp_path, Careful())
 
 
 def test_languages_are_told_as_documented(tmp_path: Path) -> None:
