@@ -104,6 +104,15 @@ test("Chinese segments follow each other without a space, Korean ones with one",
   assert.deepEqual(broken([ko], 20, "ko"), ["안녕하세요. 환영합니다."]);
 });
 
+test("who speaks is named where another spoke before, on a line of its own", () => {
+  const by = (speaker, text, segment) => ({ ...draft(text, segment, true), speaker });
+  const talk = [by("Ann", "One two.", 0), by("Ann", "Three.", 1), by("Ben", "Four.", 2)];
+  assert.deepEqual(broken([talk], 40), ["Ann: One two. Three.", "Ben: Four."]);
+  assert.deepEqual(broken([talk.slice(0, 1), talk], 12), ["Ann: One", "two. Three.", "Ben: Four."]);
+  assert.deepEqual(broken([[by("安", "早上好。", 0)]], 20, "zh"), ["安: 早上好。"]);
+  assert.deepEqual(broken([[by("Ann", "", 0), by("", "One", 1)]], 20), ["One"]);
+});
+
 test("foreign words within a language without spaces keep theirs", () => {
   const text = units("这是 open source 软件", "zh").map((unit) => (unit.spaced ? " " : "") + unit.text);
   assert.equal(text.join("").trim(), "这是 open source 软件");

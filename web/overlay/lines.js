@@ -38,29 +38,37 @@ function words(part, language) {
   return cut;
 }
 
-/** The words of captions in one flow, each with a key that says where it stands in its segment. */
+/**
+ * The words of captions in one flow, each with a key that says where it stands in its segment. Where
+ * another speaks than before, the name comes first.
+ */
 export function flow(captions) {
-  return captions.flatMap(({ segment_id, text, is_final, language }) =>
-    units(text, language).map((unit, index) => ({
+  return captions.flatMap(({ segment_id, text, is_final, language, speaker }, number) => {
+    const words = units(text, language).map((unit, index) => ({
       ...unit,
       spaced: unit.spaced && (index > 0 || !WITHOUT_SPACES.has(language)),
       key: `${segment_id}:${index}:${unit.text}`,
       isFinal: is_final,
-    })),
-  );
+    }));
+    if (!speaker || words.length === 0 || speaker === captions[number - 1]?.speaker) return words;
+    words[0].spaced = true;
+    const name = { text: `${speaker}:`, key: `${segment_id}:name`, isFinal: true, isName: true };
+    return [name, ...words];
+  });
 }
 
 /**
  * Break a flow into lines, each an array of words.
  *
- * A word that began a line before (its key is in `starts`) begins one again; others join the line
- * while `fits(text)` holds for all of it.
+ * A word that began a line before (its key is in `starts`) begins one again, and so does a name;
+ * others join the line while `fits(text)` holds for all of it.
  */
 export function breakLines(flow, fits, starts) {
   const lines = [];
   for (const word of flow) {
     const line = lines.at(-1);
-    if (line && !starts.has(word.key) && fits(lineText([...line, word]))) line.push(word);
+    const joins = line && !word.isName && !starts.has(word.key);
+    if (joins && fits(lineText([...line, word]))) line.push(word);
     else lines.push([word]);
   }
   return lines;

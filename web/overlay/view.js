@@ -130,9 +130,9 @@ export class CaptionLog {
 
   /** A long sentence can be finished after the next one: entries of a session stand in its order. */
   add(captions, session) {
-    for (const { text, language, segment_id } of captions) {
+    for (const { text, language, segment_id, speaker } of captions) {
       const entry = document.createElement("p");
-      entry.textContent = text;
+      entry.textContent = speaker ? `${speaker}: ${text}` : text;
       entry.lang = language;
       entry.dir = direction(language);
       Object.assign(entry.dataset, { session, segment: segment_id });
@@ -182,7 +182,7 @@ function fill(element, line) {
     }
     const text = index > 0 && word.spaced ? ` ${word.text}` : word.text;
     if (span.textContent !== text) span.textContent = text;
-    const kind = word.isFinal ? "word final" : "word draft";
+    const kind = word.isName ? "word name" : word.isFinal ? "word final" : "word draft";
     if (span.className !== kind) span.className = kind;
   });
   while (element.children.length > line.length) element.lastChild.remove();
