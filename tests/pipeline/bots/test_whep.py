@@ -126,8 +126,8 @@ def test_who_is_sent_away_comes_back_with_silence_in_between() -> None:
         return sum(sounds) > 6
 
     _, said = view(server, enough)
-    assert server.asked.count("POST /whep/hall?key=secret") == 2
-    assert "/whep/hall has broken off" in said[0] and said[-1] == "the hall is heard again"
+    assert server.asked.count("POST /whep/hall?key=secret") >= 2
+    assert "/whep/hall has broken off" in said[0] and "the hall is heard again" in said
 
 
 def test_who_has_nobody_to_hear_for_long_leaves() -> None:
