@@ -18,6 +18,7 @@ from ...webrtc.peer import Peer
 from ...webrtc.tile_track import TileTrack
 from ..hub import Outbox
 from ..live_session import LiveSession
+from ..memory import give_back
 from ..metrics import Metrics
 from ..rooms import Rooms
 from .call import Call
@@ -33,6 +34,13 @@ class Answered:
     id: str
     description: str
     ice_tag: str  # names the ICE that its later candidates are for
+
+
+async def _run(call: Call) -> None:
+    try:
+        await call.run()
+    finally:
+        asyncio.get_running_loop().run_in_executor(None, give_back)
 
 
 @dataclass(slots=True)
@@ -159,7 +167,7 @@ class Calls:
 
     def _begin(self, call: Call, description: str) -> Answered:
         call_id, ice_tag = secrets.token_urlsafe(16), f'"{secrets.token_urlsafe(8)}"'
-        task = self._tasks.create_task(call.run())
+        task = self._tasks.create_task(_run(call))
         self._running[call_id] = _Running(call, task, ice_tag)
         self._metrics.peers.set(len(self._running))
 

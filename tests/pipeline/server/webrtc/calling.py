@@ -17,6 +17,7 @@ from surtitle.pipeline.webrtc.peer import Peer
 from ...webrtc.tone import ToneTrack
 from ..scripted import Message, Served
 
+PATIENCE_S = 20
 SDP = {"content-type": "application/sdp"}
 
 
@@ -48,7 +49,7 @@ class Caller:
 
     async def read(self, message_type: str, **fields: Any) -> Message:
         """The next message of a type that has these fields."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 message = await self.messages.get()
                 if message["type"] == message_type and fields.items() <= message.items():

@@ -13,7 +13,7 @@ from surtitle.pipeline.webrtc import peer as peer_module
 
 from ...webrtc.tone import ToneTrack
 from ..scripted import Served, read_until, serve
-from .calling import caller, speaker
+from .calling import PATIENCE_S, caller, speaker
 
 
 async def until_free(viewer: ClientConnection) -> None:
@@ -35,7 +35,7 @@ def test_who_calls_is_captioned_and_reads_along(tmp_path: Path) -> None:
             assert (await calling.read("stopped"))["session"] == started["session"]
             await calling.peer.gone()
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_each_participant_is_a_speaker(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_each_participant_is_a_speaker(tmp_path: Path) -> None:
                     caption = await calling.read("caption", speaker=name, language="es")
                     assert caption["text"]
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_a_reader_gets_the_tile_and_the_messages(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_reader_gets_the_tile_and_the_messages(tmp_path: Path) -> None:
             assert (await reader.read("snapshot"))["room"] == "hall"
             await reader.read("caption", language="es")
             (video,) = reader.videos
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     shown = await video.recv()
                     assert (shown.width, shown.height) == (1280, 720)
@@ -71,7 +71,7 @@ def test_a_reader_gets_the_tile_and_the_messages(tmp_path: Path) -> None:
                     if np.count_nonzero(picture[360:] > 200) > 1000:  # text, in its lower half
                         break
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_a_page_offers_sound_and_gets_the_tile_in_one_exchange(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_page_offers_sound_and_gets_the_tile_in_one_exchange(tmp_path: Path) -
                 assert ended.status_code == 200
             await calling.peer.gone()
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_several_tracks_of_one_peer_are_several_speakers(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_several_tracks_of_one_peer_are_several_speakers(tmp_path: Path) -> None
             for name in "Table 1", "Table 2":
                 await calling.read("caption", speaker=name)
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_an_end_by_request_frees_the_room(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_end_by_request_frees_the_room(tmp_path: Path) -> None:
             async with speaker(served) as second:
                 await second.read("started")
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_a_peer_that_says_goodbye_frees_the_room(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_peer_that_says_goodbye_frees_the_room(tmp_path: Path) -> None:
                 await calling.read("started")
             await until_free(viewer)
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_a_peer_that_is_never_reached_is_let_go(
@@ -146,7 +146,7 @@ def test_a_peer_that_is_never_reached_is_let_go(
             await until_free(viewer)
             assert (await client.delete(response.headers["location"])).status_code == 404
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_a_server_that_stops_lets_all_go(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_server_that_stops_lets_all_go(tmp_path: Path) -> None:
             await calling.read("stopped")
             await calling.peer.gone()
 
-    serve(scenario, tmp_path)
+    serve(scenario, tmp_path, patience_s=60)
 
 
 def test_more_peers_than_there_are_places_are_refused(tmp_path: Path) -> None:
@@ -175,4 +175,4 @@ def test_more_peers_than_there_are_places_are_refused(tmp_path: Path) -> None:
         assert set(statuses) == {201, 503}
         assert await try_it() in (201, 503)
 
-    serve(scenario, tmp_path, max_peers=4)
+    serve(scenario, tmp_path, max_peers=4, patience_s=60)
