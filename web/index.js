@@ -1,14 +1,19 @@
+import { fetchLanguages, languageOptions } from "./languages.js";
 import { tokenOf } from "./overlay/connection.js";
 import { overlayQuery, readOptions } from "./overlay/options.js";
+import { ask, RequestError } from "./requests.js";
 
+const PREVIEW_AFTER_MS = 400; // when nobody types any more
 const LOOPBACK = /^(localhost|127\..*|\[::1\])$/;
 
 const byId = (id) => document.getElementById(id);
 const form = byId("wishes");
 const token = tokenOf(location.hash);
 let drawing = null; // the request for a QR code that is under way
+let previewing; // the timer of the next preview
 
 byId("capture").href = `capture${location.hash}`;
+byId("recordings").href = `files${location.hash}`;
 form.elements.token.value = token ?? "";
 form.addEventListener("input", show);
 form.addEventListener("submit", (event) => event.preventDefault());
@@ -19,6 +24,7 @@ for (const radio of form.elements.page) {
   });
 }
 byId("copy").addEventListener("click", copy);
+new ResizeObserver(scalePreview).observe(byId("stage"));
 show();
 offerLanguages();
 
@@ -32,32 +38,46 @@ function show() {
   byId("copied").textContent = "";
   const address = new URL("overlay", document.baseURI);
   address.search = query;
+  const viewing = wishes.token || token;
   if (wishes.token) address.hash = new URLSearchParams({ token: wishes.token }).toString();
   byId("address").href = byId("address").textContent = address.href;
   const isLocal = LOOPBACK.test(location.hostname);
   byId("local").hidden = !isLocal;
-  if (!isLocal) draw(address.href, wishes.token || token);
+  if (!isLocal) draw(address.href, viewing);
+  if (problems.length === 0) {
+    clearTimeout(previewing);
+    previewing = setTimeout(preview, byId("preview").src ? PREVIEW_AFTER_MS : 0, address);
+  }
+}
+
+/** The overlay itself, with a sample where nobody speaks. */
+function preview(address) {
+  const shown = new URL(address);
+  shown.searchParams.set("sample", "1");
+  byId("stage").classList.toggle("phone", form.elements.page.value === "black");
+  scalePreview();
+  byId("preview").contentWindow.location.replace(shown); // not an entry in the history
+}
+
+function scalePreview() {
+  const stage = byId("stage");
+  const width = getComputedStyle(stage).getPropertyValue("--width");
+  stage.style.setProperty("--scale", stage.clientWidth / width);
 }
 
 /** Show the QR code of an address. It goes in the body: it may hold a token. */
 async function draw(address, token) {
   drawing?.abort();
   drawing = new AbortController();
-  const request = { method: "POST", body: address, headers: bearer(token), signal: drawing.signal };
+  const request = { method: "POST", body: address, token, signal: drawing.signal };
   try {
-    const response = await fetch("v1/qr", request);
-    if (!response.ok) throw new Error(response.statusText);
-    const image = await response.blob();
+    const image = await (await ask("v1/qr", request)).blob();
     URL.revokeObjectURL(byId("qr").src);
     byId("qr").src = URL.createObjectURL(image);
     byId("qr").hidden = false;
   } catch (error) {
     if (error.name !== "AbortError") byId("qr").hidden = true; // it is a convenience
   }
-}
-
-function bearer(token) {
-  return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
 async function copy() {
@@ -72,12 +92,16 @@ async function copy() {
   }
 }
 
+/** By name, all that the server can hear or translate into. */
 async function offerLanguages() {
-  const response = await fetch("v1/languages", { headers: bearer(token) }).catch(() => null);
-  if (!response?.ok) return; // codes can be typed all the same
-  const { source, targets } = await response.json();
-  const names = new Intl.DisplayNames(["en"], { type: "language" });
-  byId("languages").append(
-    ...[...new Set([...targets, ...source])].map((code) => new Option(names.of(code), code)),
-  );
+  try {
+    const { source, targets } = await fetchLanguages(token);
+    const codes = new Set([...targets, ...source]);
+    form.elements.lang.append(...languageOptions(codes));
+    form.elements.dual.append(...languageOptions(codes));
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    byId("no-languages").textContent = error.message;
+    byId("no-languages").hidden = false;
+  }
 }

@@ -28,7 +28,7 @@ RECORDED = ROOT / "samples/captions.jsonl"
 PAGES = {"/": "index.html", "/overlay": "overlay/index.html", "/capture": "capture/index.html"}
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data: blob:; worker-src 'self'"
+    "img-src 'self' data: blob:; worker-src 'self'; frame-src 'self'"
 )
 Message = dict[str, Any]
 

@@ -278,6 +278,33 @@ def test_a_newer_server_is_understood_as_far_as_it_can_be(
     ]
 
 
+def test_a_reader_changes_the_language_and_the_address_stays(
+    server: FakeServer, open_page: Open, screenshots: Path
+) -> None:
+    begin(server, "es", "de")
+    page = open_page("/overlay?page=black&lang=es", viewport={"width": 360, "height": 640})
+    address = page.url
+    server.say(caption("Buenos días."), caption("Guten Tag.", "de"))
+    wait_for_text(page, "Buenos días.")
+    choice = page.get_by_label("Language of the captions")
+    assert choice.locator("option").all_text_contents() == ["Spanish", "German", "English"]
+    choice.select_option("German")
+    wait_for_text(page, "Guten Tag.")
+    assert "lang=de" in server.paths[-1] and page.url == address
+    page.screenshot(path=screenshots / "phone-language.png")
+    page.reload()
+    wait_for_text(page, "Guten Tag.")
+    assert choice.input_value() == "de"
+
+
+def test_a_video_mixer_gets_no_choice(server: FakeServer, open_page: Open) -> None:
+    begin(server, "es", "de")
+    page = open_page("/overlay?lang=es")
+    server.say(caption("Buenos días."))
+    wait_for_text(page, "Buenos días.")
+    assert page.get_by_label("Language of the captions").is_hidden()
+
+
 def test_a_language_that_the_room_has_not_is_named(server: FakeServer, open_page: Open) -> None:
     begin(server)
     page = open_page("/overlay?lang=de")
@@ -406,7 +433,7 @@ def test_the_start_page_builds_an_address_that_the_overlay_takes(
         route.fulfill(body=svg, content_type="image/svg+xml")
 
     page = open_page("/#token=abc", base=base, answers={"**/v1/qr": draw})
-    page.locator("[name=lang]").fill("es")
+    page.locator("[name=lang]").select_option("Spanish")
     page.locator("[name=room]").fill("hall 2")
     page.get_by_text('"room" must be').wait_for()
     page.locator("[name=room]").fill("hall")
@@ -416,10 +443,29 @@ def test_the_start_page_builds_an_address_that_the_overlay_takes(
     asked = drawn[-1]  # the token is in no address
     assert (asked.method, asked.url, asked.post_data) == ("POST", f"{base}/v1/qr", address)
     assert asked.header_value("authorization") == "Bearer abc"
+    preview = page.frame_locator("#preview")
+    preview.get_by_text("Buenos").first.wait_for()
+    page.locator("[name=color]").select_option("Green")
+    preview.locator("html[style*=lime]").wait_for()
+    page.wait_for_timeout(3000)
     page.screenshot(path=screenshots / "start.png", full_page=True)
     overlay = open_page(address.removeprefix(base), base=base)
     overlay.locator(".block").wait_for(state="attached")
     assert overlay.locator("#problems").is_hidden()
+
+
+@pytest.mark.parametrize("path", ["/", "/capture"])
+def test_pages_fit_every_width(
+    server: FakeServer, open_page: Open, screenshots: Path, path: str
+) -> None:
+    page = open_page(path)
+    page.get_by_text("Spanish").first.wait_for(state="attached")
+    for width, scheme in ((360, "dark"), (768, "light"), (1280, "dark")):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        name = f"{path.strip('/') or 'start'}-{width}-{scheme}.png"
+        page.screenshot(path=screenshots / name, full_page=True)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

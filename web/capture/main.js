@@ -1,12 +1,15 @@
+import { fetchLanguages, languageBoxes, languageOptions, nameOf } from "../languages.js";
 import { INITIAL, newFinals, reduce, SPOKEN, typeWatch } from "../overlay/captions.js";
 import { socketAddress, tokenOf } from "../overlay/connection.js";
 import { CaptionBlock, CaptionLog } from "../overlay/view.js";
+import { RequestError } from "../requests.js";
 import { Publisher } from "./publisher.js";
 import { microphones, openSound, SoundError } from "./sound.js";
 import { readTerms } from "./terms.js";
 
 const QUIET_PEAK = 0.004; // about -48 dB: below speech, above the noise of a muted line
 const QUIET_AFTER_MS = 4000;
+const LINES = 4; // of each language; capture.css has it too
 
 const byId = (id) => document.getElementById(id);
 const form = byId("settings");
@@ -44,6 +47,7 @@ async function start() {
   showTermsProblem(problem);
   if (problem !== null) return form.elements.terms.focus();
   setRunning(true);
+  byId("hearing").scrollIntoView({ block: "nearest" });
   warnings.clear();
   lost = 0;
   warn("sound", null);
@@ -168,6 +172,7 @@ function render() {
   for (const [language, block] of blocks) {
     block.render(state.captions[language] ?? [], language, state.session);
   }
+  byId("waiting").hidden = Object.keys(state.captions).length > 0;
   log.add(newFinals(logged, state, state.source), state.session);
   logged = state;
 }
@@ -201,45 +206,25 @@ function showBlocks(languages) {
   blocks = new Map(
     languages.map((language) => [
       language,
-      new CaptionBlock(byId("captions"), { onResize: schedule }),
+      new CaptionBlock(byId("captions"), { lines: LINES, onResize: schedule }),
     ]),
   );
 }
 
 async function showLanguages() {
-  const response = await fetch("v1/languages", {
-    headers: token === null ? {} : { Authorization: `Bearer ${token}` },
-  }).catch(() => null);
-  if (!response?.ok) {
-    warn("server", languagesProblem(response));
+  try {
+    const { source, targets, auto } = await fetchLanguages(token);
+    form.elements.source.replaceChildren(
+      ...languageOptions(source),
+      ...(auto ? [new Option("Found out by listening", SPOKEN)] : []),
+    );
+    if (source.includes("en")) form.elements.source.value = "en";
+    byId("targets").append(...languageBoxes(targets, "targets", () => targets.length === 1));
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    warn("server", error.message);
     byId("start").disabled = true;
-    return;
   }
-  const { source, targets, auto } = await response.json();
-  form.elements.source.replaceChildren(
-    ...source.map((code) => new Option(nameOf(code), code)),
-    ...(auto ? [new Option("Found out by listening", SPOKEN)] : []),
-  );
-  byId("targets").append(
-    ...targets.map((code) => {
-      const label = document.createElement("label");
-      const box = Object.assign(document.createElement("input"), {
-        type: "checkbox",
-        name: "targets",
-        value: code,
-        checked: targets.length === 1,
-      });
-      label.append(box, nameOf(code));
-      return label;
-    }),
-  );
-}
-
-function languagesProblem(response) {
-  if (response === null) return "The server does not answer. Start it, then load this page again.";
-  return [401, 403].includes(response.status)
-    ? "This page needs the right token at the end of its address: /capture#token=…"
-    : `The server answers with status ${response.status}.`;
 }
 
 async function showMicrophones() {
@@ -256,8 +241,4 @@ function showViewAddress() {
   const room = form.elements.room.value;
   const query = new URLSearchParams({ room, page: "black", lines: "4" });
   byId("view").href = `overlay?${query}${location.hash}`;
-}
-
-function nameOf(code) {
-  return new Intl.DisplayNames(["en"], { type: "language" }).of(code) ?? code;
 }

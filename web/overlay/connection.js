@@ -84,6 +84,13 @@ export class Connection {
     socket.onclose = () => this.#lose(socket);
   }
 
+  /** Begin anew, for when something else is wanted than before. */
+  restart() {
+    this.close();
+    this.#seen = {};
+    this.open();
+  }
+
   /** Try at once, for when the network is back. */
   hurry() {
     if (this.#socket === null && this.#retry !== null) this.open();

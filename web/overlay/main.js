@@ -1,11 +1,20 @@
-import { INITIAL, newFinals, reduce, shownLanguage, typeWatch } from "./captions.js";
+import { nameOf } from "../languages.js";
+import { INITIAL, newFinals, reduce, shownLanguage, SPOKEN, typeWatch } from "./captions.js";
+import { chooseLanguage, chosenLanguage } from "./choice.js";
 import { Connection, socketAddress, tokenOf } from "./connection.js";
 import { cssVariables, readOptions } from "./options.js";
-import { CaptionBlock, CaptionLog, notice } from "./view.js";
+import { isSample, SAMPLE_STEPS, sampleSnapshot } from "./sample.js";
+import { CaptionBlock, CaptionLog, isStill, notice } from "./view.js";
 
 const NOTICE_AFTER_MS = 1000; // a loss that is mended sooner is not worth a word
+const AWAKE_MS = 8000; // so long the choice of a language stays in sight
+const SAMPLE_STEP_MS = 300;
 
 const { options, problems } = readOptions(location.search);
+const addressed = options.lang;
+// A reader holds it, and may choose; else a video mixer shows it, or it is to be looked at.
+const isHeld = options.page === "black" && options.sample === "0";
+if (isHeld) options.lang = chosenLanguage(options.room, addressed) ?? addressed;
 const stage = document.getElementById("stage");
 const watchTypes = typeWatch();
 const log = new CaptionLog(document.getElementById("log"));
@@ -22,17 +31,15 @@ document.documentElement.classList.toggle("black", options.page === "black");
 stage.classList.add(options.align);
 showProblems();
 
-const blocks = (options.dual === null ? [options.lang] : [options.lang, options.dual]).map(
-  (wished) => ({
-    wished,
-    block: new CaptionBlock(stage, {
-      lines: options.lines,
-      isUppercase: options.uppercase === "1",
-      isBare: options.background === "transparent",
-      onResize: schedule,
-    }),
+const blocks = (options.dual === null ? ["lang"] : ["lang", "dual"]).map((name) => ({
+  name, // of the option that says which language
+  block: new CaptionBlock(stage, {
+    lines: options.lines,
+    isUppercase: options.uppercase === "1",
+    isBare: options.background === "transparent",
+    onResize: schedule,
   }),
-);
+}));
 
 const socket = new Connection({
   address: (seen) => socketAddress(document.baseURI, "v1/view", { ...wanted(), ...seen }),
@@ -51,6 +58,8 @@ const socket = new Connection({
   },
 });
 socket.open();
+if (isHeld) offerLanguages();
+if (options.sample === "1") showSample();
 addEventListener("online", () => socket.hurry());
 addEventListener("hashchange", () => location.reload());
 
@@ -72,8 +81,8 @@ function schedule() {
 }
 
 function render() {
-  for (const { wished, block } of blocks) {
-    const language = shownLanguage(state, wished);
+  for (const { name, block } of blocks) {
+    const language = shownLanguage(state, options[name]);
     block.render(state.captions[language] ?? [], language, state.session);
   }
   log.add(newFinals(logged, state, shownLanguage(state, options.lang)), state.session);
@@ -82,6 +91,53 @@ function render() {
   const { text, passing = false } = notice(connection, state, options);
   if (element.textContent !== text) element.textContent = text;
   element.classList.toggle("passing", passing);
+  if (isHeld) showLanguages();
+}
+
+/** The room's languages, for a reader to choose from. */
+function showLanguages() {
+  const select = document.getElementById("languages");
+  const offered = state.source === null ? [] : [...new Set([...state.targets, state.source])];
+  if ([...select.options].map(({ value }) => value).join() !== offered.join()) {
+    const name = (code) => (code === SPOKEN ? "As it is spoken" : nameOf(code));
+    select.replaceChildren(...offered.map((code) => new Option(name(code), code)));
+  }
+  const shown = shownLanguage(state, options.lang);
+  if (document.activeElement !== select) select.value = offered.includes(shown) ? shown : "";
+  document.getElementById("reading").hidden = offered.length < 2;
+}
+
+function offerLanguages() {
+  const root = document.documentElement;
+  let sleep;
+  const wake = () => {
+    root.classList.add("awake");
+    clearTimeout(sleep);
+    sleep = setTimeout(() => root.classList.remove("awake"), AWAKE_MS);
+  };
+  for (const type of ["pointermove", "pointerdown", "keydown"]) addEventListener(type, wake);
+  wake();
+  document.getElementById("languages").addEventListener("change", ({ target }) => {
+    options.lang = target.value;
+    chooseLanguage(options.room, addressed, target.value);
+    state = INITIAL;
+    socket.restart();
+  });
+}
+
+/** While nobody speaks, show what it will look like, again and again. */
+function showSample() {
+  const wished = options.dual === null ? [options.lang] : [options.lang, options.dual];
+  let round = 1;
+  let step = 0;
+  setInterval(() => {
+    if (state.isLive && !isSample(state)) return;
+    step += 1;
+    if (step > 2 * SAMPLE_STEPS) [round, step] = [round + 1, 1]; // when it could be read
+    const shown = isStill() ? SAMPLE_STEPS : Math.min(step, SAMPLE_STEPS);
+    state = reduce(state, sampleSnapshot(wished, round, shown));
+    schedule();
+  }, SAMPLE_STEP_MS);
 }
 
 function clearLater() {

@@ -50,6 +50,7 @@ export const OPTIONS = [
   { name: "uppercase", initial: "0", ...oneOf("0", "1") },
   { name: "clear", initial: 10, ...whole(0, 3600) }, // seconds; 0: never
   { name: "page", initial: "transparent", ...oneOf("transparent", "black") },
+  { name: "sample", initial: "0", ...oneOf("0", "1") },
 ];
 
 /** Return the options by name, and a sentence for each value that was not taken. */

@@ -192,6 +192,7 @@ function shift(rows) {
   return `translateY(calc(${-rows} * var(--row)))`;
 }
 
-function isStill() {
+/** Whether the reader wants nothing to move. */
+export function isStill() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

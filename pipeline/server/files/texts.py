@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
 from starlette.requests import Request
@@ -23,7 +24,7 @@ class TextApi:
     def __init__(self, translations: TranslationQueue, access: Access) -> None:
         self._translations = translations
         self._access = access
-        self._targets = _targets(translations)
+        self._targets: Mapping[str, Collection[str]] | None = None
 
     async def translate(self, request: Request) -> Response:
         try:
@@ -33,6 +34,8 @@ class TextApi:
 
     async def languages(self, request: Request) -> Response:
         """For everybody, as clients ask for it before they know of a key."""
+        if self._targets is None:  # each pair of them is looked at: not on the event loop
+            self._targets = await asyncio.to_thread(_targets, self._translations)
         return JSONResponse(libretranslate.languages(self._targets))
 
     async def _translate(self, request: Request) -> Response:
