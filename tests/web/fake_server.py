@@ -105,7 +105,7 @@ class FakeServer:
                 None if self._open else _response(HTTPStatus.SERVICE_UNAVAILABLE, b"", "text/plain")
             )
         if path == "/v1/languages":
-            body = json.dumps({"source": ["en"], "targets": ["es"]}).encode()
+            body = json.dumps({"source": ["af", "en"], "targets": ["es"]}).encode()
             return _response(HTTPStatus.OK, body, "application/json")
         file = ROOT / "web" / PAGES.get(path, path.removeprefix("/"))
         if not file.is_file():

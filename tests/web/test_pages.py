@@ -316,6 +316,7 @@ def test_the_speaker_s_page_sends_sound_and_shows_captions(
 ) -> None:
     page = open_page("/capture", permissions=["microphone"])
     page.get_by_text("Spanish").wait_for()
+    assert page.locator("[name=source]").input_value() == "en"
     page.get_by_role("button", name="Start").click()
     page.get_by_text("Live", exact=True).wait_for()
     server.say(*recorded()[1:60])
@@ -359,8 +360,8 @@ def test_the_speaker_sees_what_is_wrong_at_the_server_while_it_is(
     page.get_by_role("button", name="Start").click()
     page.get_by_text("Live", exact=True).wait_for()
     status = {"type": "status", "lag_ms": 0, "heard_ms": 0}
-    server.say(status | {"notice": "3 captions are not stored: the disk is full."})
-    page.get_by_text("3 captions are not stored").wait_for()
+    server.say(status | {"notice": "3 captions are not stored: the disk is full"})
+    page.get_by_text("3 captions are not stored: the disk is full.").wait_for()
     page.screenshot(path=screenshots / "capture-status.png", full_page=True)
     server.say({"type": "poll"}, status | {"notice": ""})
     page.locator("#warning").wait_for(state="hidden")

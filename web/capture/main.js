@@ -122,7 +122,7 @@ function hear(message) {
   } else {
     watchTypes(message);
     state = reduce(state, message);
-    if (message.type === "status") warn("status", message.notice || null);
+    if (message.type === "status") warn("status", message.notice ? `${message.notice}.` : null);
   }
   schedule();
 }
