@@ -12,11 +12,16 @@ REMEMBERED_SEGMENTS = 64
 
 
 class Progress:
-    """How far a session has come, as its messages tell (pure)."""
+    """How far a session has come, as its messages tell (pure).
 
-    def __init__(self, languages: Collection[str]) -> None:
+    With a `speaker` it is in a conversation, whose other captions do not count, and whose clock is
+    another than that of the speaker's sound.
+    """
+
+    def __init__(self, languages: Collection[str], speaker: str = "") -> None:
         self.heard_ms = 0
         self._languages = frozenset(languages)
+        self._speaker = speaker
         self._segments: dict[int, dict[str, Caption]] = {}  # the newest, each by language
 
     def push(self, message: Message) -> bool:
@@ -27,7 +32,10 @@ class Progress:
             if type(heard_ms) is int and heard_ms > self.heard_ms:
                 self.heard_ms = heard_ms
                 return True
-        return message["type"] == "caption" and self._take(parse_caption(message))
+        if message["type"] != "caption":
+            return False
+        caption = parse_caption(message)
+        return caption.speaker == self._speaker and self._take(caption)
 
     @property
     def has_open_segments(self) -> bool:
@@ -37,8 +45,11 @@ class Progress:
     def captioned_ms(self) -> int:
         """Up to here all that was said has its final captions in all languages.
 
-        What was heard since the last word, and has no draft after UNSEEN_MS, is silence.
+        What was heard since the last word, and has no draft after UNSEEN_MS, is silence. In a
+        conversation captions tell no times of the sound: what was heard of late may have none yet.
         """
+        if self._speaker:
+            return max(0, self.heard_ms - UNSEEN_MS)
         starts = [
             min(caption.start_ms for caption in captions.values())
             for captions in self._segments.values()

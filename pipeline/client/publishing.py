@@ -70,8 +70,9 @@ class _Publisher:
         self._say = say
         self._rate_hz: int = start["sample_rate_hz"]
         self._languages = {start["source"], *start.get("targets", ())}
+        self._speaker: str = start.get("speaker", "")
         self._kept = KeptAudio(KEPT_S * self._rate_hz)
-        self._progress = Progress(self._languages)
+        self._progress = Progress(self._languages, self._speaker)
         self._progressed = asyncio.Event()
         self._progressed_s = 0.0
         self._sent_samples = 0  # of the session
@@ -140,7 +141,7 @@ class _Publisher:
         self._taken_s = 0.0
         if is_new:
             lost_samples = self._kept.restart(self._captioned_sample())
-            self._progress = Progress(self._languages)
+            self._progress = Progress(self._languages, self._speaker)
             self._sent_samples = 0
         else:
             self._sent_samples = started["received_samples"]

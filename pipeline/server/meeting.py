@@ -76,8 +76,10 @@ class MeetingConnection(Connection):
         speaker.heard_s, speaker.is_paused = self._now_s(), False
         try:
             speaker.live.push(pcm)
-        except RefusedError as error:  # too fast: this sound is left out
-            log.warning("%s: %s", name, error)
+        except RefusedError as error:  # too fast
+            log.warning("%s is left out for %g s: %s", name, AGAIN_S, error)
+            speaker.live.stop()
+            speaker.live = None
         except Exception as error:
             speaker.live.fail(error)
 

@@ -50,3 +50,13 @@ def test_what_is_said_again_is_no_progress() -> None:
     assert [progress.push(m) for m in told] == [True, False, False, True, False, False]
     told = [status(5), status(5), status(4), {"type": "status"}, {"type": "of_later"}]
     assert [progress.push(m) for m in told] == [True, False, False, False, False]
+
+
+def test_in_a_conversation_others_do_not_count_and_captions_tell_no_times() -> None:
+    progress = Progress({"en"}, "Ann")
+    assert not progress.push(caption(0, "en", 0, is_final=False) | {"speaker": "Ben"})
+    assert not progress.has_open_segments
+    assert progress.push(caption(1, "en", 90_000) | {"speaker": "Ann"})
+    assert progress.captioned_ms == 0
+    progress.push(status(9000))
+    assert progress.captioned_ms == 4000

@@ -136,6 +136,27 @@ def test_who_finds_no_place_costs_no_other(tmp_path: Path) -> None:
     serve(scenario, tmp_path, max_sessions=1)
 
 
+def test_who_sends_too_fast_is_left_out_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meeting, "AGAIN_S", 0.2)
+
+    async def scenario(served: Served) -> None:
+        async with bridge(served) as connection:
+            served.ears.may_hear.clear()
+            await speak(connection, "a1-11")  # 3 s, where 1 s may wait
+            await send(connection, "ping", id=1)
+            assert (await read(connection))["event"] == "pong"
+            served.ears.may_hear.set()
+            while served.rooms._running:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await speak(connection, "b2-22", SPEECH[:40])
+            found = await results(connection, 2)
+            assert {result["participant"]["id"] for result in found} == {"a1", "b2"}
+
+    serve(scenario, tmp_path, max_ahead_ms=1000)
+
+
 def test_a_session_that_fails_costs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
