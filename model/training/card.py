@@ -19,7 +19,6 @@ from ..network.spelling import spoken
 from ..network.tokenizer import Direction, TranslationTokenizer
 from ..network.weights import load_model, save_model
 from ..translation import Request, Translations
-from ..verifier.loading import FOLDER, load_reader, load_verifier
 from .corpus import Corpus
 from .curve import learning_curve
 from .display import Display
@@ -39,7 +38,6 @@ class Row:
 
 def export(
     model: Denoiser,
-    verifier: Denoiser | None,
     tokenizer: TranslationTokenizer,
     corpus: Corpus,
     settings: Settings,
@@ -48,21 +46,17 @@ def export(
     """Write RUN/model, unless it is there and no older than the weights."""
     folder = settings.run / "model"
     card = folder / "README.md"
-    best = best_path(settings.run, "diffusion")
+    best = best_path(settings.run, "joint")
     if settings.stage is None and card.exists() and _age(card) >= _age(best):
         display.say(f"export: finished before, see {card}")
         return
     sampler = load_sampler_config(settings.run)
     save_model(model, folder, torch.float16)
-    if verifier:
-        save_model(verifier, folder / FOLDER, torch.float16)
     tokenizer.save(folder)
     save_sampler_config(sampler, model.config, folder)
     (folder / "curve.svg").write_text(learning_curve(read_curve(settings.run)), encoding="utf-8")
     model = load_model(folder)  # what is measured is what was written
-    verifier = load_verifier(folder, torch.float32, "cpu")
-    reader = load_reader(folder, torch.float32, "cpu")
-    translations = Translations(model, tokenizer, sampler, verifier=verifier, reader=reader)
+    translations = Translations(model, tokenizer, sampler)
     rows: list[Row] = []
     for row in _score(translations, corpus.dev, settings.directions):
         display.say(
@@ -110,7 +104,6 @@ def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerCo
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-    has_verifier = (folder / FOLDER).is_dir()
     kinds = Counter(kind.removesuffix("_attention") for kind in config.layer_types)
     layers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return f"""# A translator for {names(settings.directions)}
@@ -128,7 +121,6 @@ def _title(model: Denoiser, settings: Settings, folder: Path, sampler: SamplerCo
 | vocabulary | {config.vocab_size}, byte-level BPE |
 | sampler | at most {sampler.max_denoising_steps} steps, temperature {sampler.t_max} falling to \
 {sampler.t_min} |
-| verifier | {"the autoregressive stage's model" if has_verifier else "none"} |
 """
 
 
@@ -176,16 +168,19 @@ def _making(settings: Settings, corpus: Corpus) -> str:
         f"It learned from these pairs: {pairs}.",
         "It was tried on held-out pairs now and then, and the weights of the best chrF were taken:",
         "",
-        "| stage | minutes | steps | loss | chrF | best chrF |",
-        "|---|---|---|---|---|---|",
+        "| stage | minutes | steps | loss | chrF | best chrF | of one draft | tokens a round |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     curve = read_curve(settings.run)
     for stage in dict.fromkeys(point.stage for point in curve):
         points = [point for point in curve if point.stage == stage]
         last, best = points[-1], max(point.chrf for point in points)
+        draft = (
+            "| |" if last.draft_chrf is None else f"{last.draft_chrf:.1f} | {last.round_tokens} |"
+        )
         lines.append(
             f"| {stage} | {last.seconds / 60:.1f} | {last.step} | {last.loss:.2f} | "
-            f"{last.chrf:.1f} | {best:.1f} |"
+            f"{last.chrf:.1f} | {best:.1f} | {draft}"
         )
     lines += ["", "![chrF and loss over the time of training](curve.svg)", ""]
     return "\n".join(lines)

@@ -79,7 +79,7 @@ def run_distill(
 
 
 def read_distilled(settings: Settings) -> list[Pair]:
-    """The pairs for the diffusion stage; none before this stage is done."""
+    """The pairs for the joint stage; none before this stage is done."""
     chunks = {direction: _chunks(settings, direction) for direction in settings.directions}
     if not all(map(_is_done, chunks.values())):
         return []

@@ -1,4 +1,4 @@
-"""Sequence-level distillation: an autoregressive teacher writes what the diffusion model learns.
+"""Sequence-level distillation: an autoregressive teacher writes what canvases learn from.
 
 Answers that a teacher prefers are alike where people's translations differ, and so easier to learn
 for a model that writes all tokens at once (arXiv 1606.07947). A weak teacher's mistakes are not:
@@ -11,7 +11,6 @@ for a model that writes all tokens at once (arXiv 1606.07947). A weak teacher's 
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -21,11 +20,8 @@ from ..bench.evaluation import sentence_chrf
 from ..network.batches import Pair
 from ..network.denoiser import Denoiser
 from ..network.tokenizer import Direction, TranslationTokenizer
-from ..translation import Request
-from ..verifier.beam_search import decode
-from ..verifier.causal_layers import CausalLayers
+from .rounds import write_greedily
 
-MAX_TOKENS = 64
 CLOSE_CHRF = 55.0  # to people's translation
 SURE = -0.3  # mean log-probability of an answer's tokens; on the dev set such have chrF 67
 MIN_CUT_WORDS = 5  # sentences that are cut into beginnings
@@ -69,10 +65,13 @@ def distill(
     direction: Direction,
     units: Sequence[Unit],
 ) -> list[Pair]:
-    """Training pairs for the diffusion stage, by the steps above."""
+    """Training pairs for the joint stage, by the steps above."""
     texts = list(dict.fromkeys(text for unit in units for text in (unit.text, *unit.beginnings)))
-    requests = [Request(text, *direction) for text in texts]
-    answers = translate_greedily(model, tokenizer, requests)
+    prompts = [tokenizer.prompt(text, *direction) for text in texts]
+    answers = (
+        Answer(tokenizer.decode(one.tokens) if one.is_whole else "", one.confidence)
+        for one in write_greedily(model, prompts)
+    )
     found = dict(zip(texts, answers, strict=True))
     pairs: list[Pair] = []
     for text, reference, beginnings in units:
@@ -121,19 +120,3 @@ def repeats(text: str) -> bool:
         for size in (1, 2)
         for i in range(len(words) - 2 * size + 1)
     )
-
-
-def translate_greedily(
-    model: Denoiser,
-    tokenizer: TranslationTokenizer,
-    requests: Sequence[Request],
-) -> list[Answer]:
-    """One answer per request, token by token; empty where no end mark came in time."""
-    prompts = [tokenizer.prompt(r.text, r.source, r.target) for r in requests]
-    decoded = decode(CausalLayers(model), prompts, MAX_TOKENS)
-    return [
-        Answer(tokenizer.decode(found[0].tokens), found[0].confidence)
-        if found
-        else Answer("", -math.inf)
-        for found in decoded
-    ]

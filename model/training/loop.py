@@ -25,12 +25,13 @@ from ..network.tokenizer import TranslationTokenizer
 from . import head_loss, muon
 from .display import Display
 from .examples import endless
-from .losses import autoregressive_loss, diffusion_loss
+from .losses import autoregressive_loss, joint_loss
 from .settings import Settings
 from .validation import Point, Validator, save, validations_without_gain
 
 SYNC_SECONDS = 30  # between the averages of the workers, and the checkpoints
 MIN_SYNCS = 10  # in a stage, however short
+OWN_DRAFTS = 0.8  # of the joint stage are over when canvases start from the model's own drafts
 
 
 @dataclass(slots=True)
@@ -232,7 +233,8 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
             if stage == "autoregressive":
                 loss = autoregressive_loss(model, batch)
             else:
-                loss = diffusion_loss(model, batch, generator)
+                own_drafts = progress.seconds >= OWN_DRAFTS * budget_s
+                loss = joint_loss(model, batch, generator, own_drafts)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimizer in optimize:

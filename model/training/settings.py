@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..network.tokenizer import Direction
-from ..verifier.loading import FOLDER as VERIFIER
 
-STAGES = ("autoregressive", "distill", "diffusion", "export")
-# Of the training time. Most of what people read is written by the first stage's model.
-SHARES = {"autoregressive": 0.5, "distill": 0.1, "diffusion": 0.4}
-PEAK_LR = {"autoregressive": 3e-3, "diffusion": 2.5e-3}
+STAGES = ("autoregressive", "distill", "joint", "export")
+# Of the training time. Writing is learned in the first, and not unlearned in the last.
+SHARES = {"autoregressive": 0.5, "distill": 0.1, "joint": 0.4}
+PEAK_LR = {"autoregressive": 3e-3, "joint": 2e-3}
 FINE_TUNING_LR = 1e-3
 
 
@@ -75,14 +74,10 @@ class Settings:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """What runs, in this order. A tuned model learns from people's translations alone; its
-        verifier, if it has one, is tuned before it."""
+        """What runs, in this order. A tuned model learns from people's translations alone."""
         if self.stage is not None:
             return (self.stage,)
-        if self.start_from is None or not self._is_tuning:
-            return STAGES
-        has_verifier = (self.start_from / VERIFIER).is_dir()
-        return ("autoregressive", *STAGES[2:]) if has_verifier else STAGES[2:]
+        return STAGES[2:] if self._is_tuning else STAGES
 
     def budget_s(self, stage: str) -> float:
         whole = sum(SHARES.get(one, 0) for one in self.stages)

@@ -26,7 +26,6 @@ from ..network.denoiser import Denoiser
 from ..network.spelling import spoken
 from ..network.tokenizer import TranslationTokenizer, train_tokenizer
 from ..network.weights import load_model
-from ..verifier.loading import load_verifier
 from .card import export
 from .corpus import Corpus, oversampled, read_folder, read_own
 from .display import Display
@@ -91,18 +90,16 @@ def run(settings: Settings, command: str, display: Display) -> None:
     _warn_of_long(corpus.train, tokenizer, display)
     for stage in settings.stages:
         if stage == "export":
-            model, verifier = _weights(settings, stage), _verifier(settings)
-            export(model, verifier, tokenizer, corpus, settings, display)
+            export(_weights(settings, stage), tokenizer, corpus, settings, display)
         elif stage == "distill":
             model = _weights(settings, stage).eval().requires_grad_(False)
             run_distill(model, tokenizer, corpus, settings, display)
         else:
-            distilled = read_distilled(settings) if stage == "diffusion" else []
+            distilled = read_distilled(settings) if stage == "joint" else []
             model = _weights(settings, stage).requires_grad_(True)
             pairs = oversampled(distilled or corpus.train, settings.oversample)
             work = Work(stage, settings, tokenizer, pairs)
-            sampler = load_sampler_config(settings.run)
-            validator = Validator(model.config, tokenizer, sampler, corpus.dev, settings.run, stage)
+            validator = Validator(model.config, tokenizer, corpus.dev, settings.run, stage)
             train(model, work, validator, display)
 
 
@@ -161,56 +158,30 @@ def _warn_of_long(pairs: Sequence[Pair], tokenizer: TranslationTokenizer, displa
         )
 
 
-def _verifier(settings: Settings) -> Denoiser | None:
-    """The teacher; where there is none, that of a model that knows the same directions."""
-    path, start = best_path(settings.run, "autoregressive"), settings.start_from
-    if path.exists():
-        model = Denoiser(load_config(settings.run))
-        model.load_state_dict(torch.load(path, weights_only=True))
-        return model
-    if start and set(settings.directions) <= set(TranslationTokenizer.load(start).directions):
-        return load_verifier(start, torch.float32, "cpu")
-    return None
-
-
 def _weights(settings: Settings, stage: str) -> Denoiser:
     """Those that the stage starts from: the best of the one before, or those of `start_from`."""
     model = Denoiser(load_config(settings.run))
-    path = best_path(settings.run, "diffusion" if stage == "export" else "autoregressive")
+    before = "joint" if stage == "export" else "autoregressive"
+    path = best_path(settings.run, before)
     if stage != "autoregressive" and path.exists():
         model.load_state_dict(torch.load(path, weights_only=True))
-        if stage == "diffusion" and settings.start_from:
-            _add_denoising(model, settings.start_from, settings.run)
-    elif stage == "export" or (stage != "autoregressive" and not settings.start_from):
-        before = "diffusion" if stage == "export" else "autoregressive"
+    elif settings.start_from and stage != "export":
+        _start(model, settings.start_from, settings.run)
+    elif stage == "autoregressive":
+        initialize(model)
+    else:
         raise TrainingError(
             f"{path} is missing: run the stage {before} first, or all of them without --stage"
         )
-    elif settings.start_from:
-        return _start(settings.start_from, stage, settings.run)
-    else:
-        initialize(model)
     return model
 
 
-def _add_denoising(model: Denoiser, folder: Path, run: Path) -> None:
-    """Add what the model in `folder` has learned beyond its verifier (task arithmetic: Ilharco et
-    al. 2022, arXiv 2212.04089): an autoregressive model can then nearly write all words at once."""
-    before = _start(folder, "autoregressive", run).state_dict()
-    after = _start(folder, "diffusion", run).state_dict()
-    for name, value in model.state_dict().items():
-        value += after[name] - before[name]
-
-
-def _start(folder: Path, stage: str, run: Path) -> Denoiser:
-    """The model in `folder` for the vocabulary of the run: what a new token means is at first the
-    mean of those that spelled it before."""
-    verifier = load_verifier(folder, torch.float32, "cpu") if stage == "autoregressive" else None
-    state = (verifier or load_model(folder)).state_dict()
+def _start(model: Denoiser, folder: Path, run: Path) -> None:
+    """Give it the weights in `folder`, for the vocabulary of the run: what a new token means is at
+    first the mean of those that spelled it before."""
+    state = load_model(folder).state_dict()
     tokenizer, before = TranslationTokenizer.load(run), TranslationTokenizer.load(folder)
     rows = state["embed_tokens.weight"]  # [V, D]
     spelled = tokenizer.spelled_by(before)
     state["embed_tokens.weight"] = torch.stack([rows[ids].mean(dim=0) for ids in spelled])
-    model = Denoiser(load_config(run))
     model.load_state_dict(state)
-    return model

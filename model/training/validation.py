@@ -13,21 +13,25 @@ import torch
 from ..bench.evaluation import corpus_chrf
 from ..errors import TrainingError
 from ..network.batches import MAX_TOKENS, Pair, batches, examples
-from ..network.config import ModelConfig, SamplerConfig
+from ..network.config import ModelConfig
 from ..network.denoiser import Denoiser
 from ..network.spelling import spoken
 from ..network.tokenizer import Direction, TranslationTokenizer
-from ..translation import Request, Translations
-from .distillation import translate_greedily
-from .losses import autoregressive_loss, diffusion_loss
+from .losses import autoregressive_loss, joint_loss
+from .rounds import draft_and_verify, draft_once, write_greedily
 
 MAX_PAIRS = 200
+CANVAS_TOKENS = 12  # of the canvases that are verified
 CURVE = "curve.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One validation. `train_loss` is the mean since the last one, None at the start."""
+    """One validation. `train_loss` is the mean since the last one, None at the start.
+
+    `chrf` is of what the causal pass writes; in the joint stage `draft_chrf` is of one draft that
+    nobody verifies, and `round_tokens` how many tokens a round of draft and verify commits.
+    """
 
     stage: str
     seconds: float  # of training, not counting validations
@@ -35,9 +39,14 @@ class Point:
     train_loss: float | None
     loss: float  # on held-out pairs
     chrf: float
+    draft_chrf: float | None = None
+    round_tokens: float | None = None
 
     def __str__(self) -> str:
-        return f"held out: loss {self.loss:.2f}, chrF {self.chrf:.1f}"
+        text = f"held out: loss {self.loss:.2f}, chrF {self.chrf:.1f}"
+        if self.draft_chrf is None:
+            return text
+        return f"{text} (of a draft {self.draft_chrf:.1f}), {self.round_tokens:.2f} tokens a round"
 
 
 def read_curve(run: Path, stage: str | None = None) -> list[Point]:
@@ -71,21 +80,19 @@ class Validator:
         self,
         config: ModelConfig,
         tokenizer: TranslationTokenizer,
-        sampler: SamplerConfig,
         dev: Iterable[Pair],
         run: Path,
         stage: str,
     ) -> None:
         self._copy = Denoiser(config).requires_grad_(False)
-        self._tokenizer, self._sampler = tokenizer, sampler
-        self._run, self._stage = run, stage
+        self._tokenizer, self._run, self._stage = tokenizer, run, stage
         self._pairs = sample(dev, MAX_PAIRS)
         turn = len({pair.direction for pair in self._pairs})
         self._pairs = [
             replace(pair, source=spoken(pair.source)) if i // turn % 2 else pair
             for i, pair in enumerate(self._pairs)
         ]
-        self._requests = [Request(pair.source, *pair.direction) for pair in self._pairs]
+        self._prompts = [tokenizer.prompt(pair.source, *pair.direction) for pair in self._pairs]
         self._examples = examples(self._pairs, tokenizer)
         if not self._examples:
             raise TrainingError(
@@ -99,14 +106,13 @@ class Validator:
     ) -> Point:
         """Add a point to the curve; keep the weights if they are the best so far."""
         self._copy.load_state_dict(model.state_dict())
-        references = [pair.target for pair in self._pairs]
         point = Point(
             self._stage,
             round(seconds, 1),
             step,
             None if train_loss is None else round(train_loss, 4),
             round(self._loss(), 4),
-            round(corpus_chrf(self._translate(), references), 2),
+            *self._translations(),
         )
         if point.chrf > max((p.chrf for p in self.points), default=-1):
             save(self._copy.state_dict(), best_path(self._run, self._stage))
@@ -115,14 +121,26 @@ class Validator:
             file.write(json.dumps(asdict(point)) + "\n")
         return point
 
-    def _translate(self) -> list[str]:
-        self._copy.eval()
+    def _translations(self) -> tuple[float, float | None, float | None]:
+        """The chrF of what is written, and in the joint stage of a draft, and tokens a round."""
+        model, merge = self._copy.eval(), self._tokenizer.merge_repeats
         if self._stage == "autoregressive":
-            answers = translate_greedily(self._copy, self._tokenizer, self._requests)
-        else:
-            translations = Translations(self._copy, self._tokenizer, self._sampler)
-            answers = translations.translate(self._requests)
-        return [answer.text for answer in answers]
+            return (
+                self._chrf(one.tokens for one in write_greedily(model, self._prompts)),
+                None,
+                None,
+            )
+        verified = draft_and_verify(model, self._prompts, CANVAS_TOKENS, merge)
+        tokens = sum(len(one.tokens) for one in verified)
+        return (
+            self._chrf(one.tokens for one in verified),
+            self._chrf(draft_once(model, self._prompts, merge)),
+            round(tokens / sum(one.rounds for one in verified), 2),
+        )
+
+    def _chrf(self, answers: Iterable[Sequence[int]]) -> float:
+        texts = [self._tokenizer.decode(answer) for answer in answers]
+        return round(corpus_chrf(texts, [pair.target for pair in self._pairs]), 2)
 
     @torch.no_grad()
     def _loss(self) -> float:
@@ -133,7 +151,7 @@ class Validator:
             if self._stage == "autoregressive":
                 loss = autoregressive_loss(self._copy, batch)
             else:
-                loss = diffusion_loss(self._copy, batch, generator)
+                loss = joint_loss(self._copy, batch, generator)
             total += len(batch) * loss.item()
         return total / len(self._examples)
 

@@ -2,9 +2,13 @@
 
 import lzma
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from surtitle.model.network.denoiser import Denoiser
+from surtitle.model.training.stages import embedded_config, initialize
 
 WORDS = "zero one two three four five six seven eight nine".split()
 OTHERS = "cero uno dos tres cuatro cinco seis siete ocho nueve".split()
@@ -38,3 +42,14 @@ def data(rows: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
         with lzma.open(folder / "tatoeba-en-es" / f"{part}.en-es.tsv.xz", "wt") as file:
             file.write("\n".join(lines))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Denoiser:
+    """Random weights for 60 tokens."""
+    small = replace(
+        embedded_config(60), hidden_size=32, intermediate_size=32, moe_intermediate_size=16
+    )
+    model = Denoiser(replace(small, head_dim=16, global_head_dim=16))
+    initialize(model)
+    return model

@@ -22,7 +22,6 @@ from surtitle.model.network.tokenizer import Direction, TranslationTokenizer
 from surtitle.model.network.weights import load_model
 from surtitle.model.training import distill, loop, main, stages
 from surtitle.model.training.validation import Point, read_curve
-from surtitle.model.verifier.loading import load_verifier
 
 QUICK = ["--vocab-size", "400", "--batch-tokens", "600", "--processes", "1"]
 BOTH = ["--directions", "en-es,es-en"]
@@ -70,12 +69,12 @@ def test_a_direction_can_be_oversampled(
 
 @pytest.mark.slow
 def test_loss_falls_in_both_stages_and_the_second_begins_to_translate(finished: Path) -> None:
-    for stage in "autoregressive", "diffusion":
+    for stage in "autoregressive", "joint":
         first, *_, last = _curve(finished, stage)
         assert last.seconds >= 60 * 0.5 * 0.3
         assert first.train_loss is not None and last.train_loss is not None
         assert last.train_loss < 0.8 * first.train_loss and last.loss < first.loss
-    assert max(point.chrf for point in _curve(finished, "diffusion")) > 2
+    assert max(point.chrf for point in _curve(finished, "joint")) > 2
 
 
 @pytest.mark.slow
@@ -90,7 +89,6 @@ def test_both_directions_are_distilled(finished: Path) -> None:
 
 @pytest.mark.slow
 def test_the_exported_model_can_be_loaded(finished: Path) -> None:
-    assert load_verifier(finished / "model", torch.float32, "cpu") is not None
     model = load_model(finished / "model")
     assert model.config.bidirectional_prompt and model.config.eos_token_ids == (1,)
     assert load_sampler_config(finished / "model").max_denoising_steps == 8
@@ -104,7 +102,7 @@ def test_the_card_says_what_was_measured(finished: Path, data: Path) -> None:
     for direction, source in product(("en-es", "es-en"), ("written", "spoken")):
         assert f"| {direction} | {source} | " in card
     assert " words by itself, the median of " in card
-    best = max(point.chrf for point in _curve(finished, "diffusion"))
+    best = max(point.chrf for point in _curve(finished, "joint"))
     assert f"| {best:.1f} |\n" in card
     assert "nrefs:1|case:mixed" in card and "5.0 M parameters" in card
     assert "380 of en-es, 380 of es-en" in card and "TO BE WRITTEN" in card
@@ -119,7 +117,7 @@ def test_what_is_finished_is_not_done_again(
     before = (finished / "model" / "README.md").stat().st_mtime
     assert main(_whole(data, finished)) == 0
     err = capsys.readouterr().err
-    for stage in "autoregressive", "distill", "diffusion", "export":
+    for stage in "autoregressive", "distill", "joint", "export":
         assert f"{stage}: finished before" in err
     assert (finished / "model" / "README.md").stat().st_mtime == before
 
@@ -163,7 +161,7 @@ def test_fine_tuning_ends_when_it_gains_nothing(
     options = [*text, *start, *QUICK, "--minutes", "0.5", "--validate-minutes", "0.01"]
     assert main(options) == 0
     assert "1 validations without gain" in capsys.readouterr().err
-    assert [point.stage for point in read_curve(run)] == ["autoregressive"] * 2 + ["diffusion"] * 2
+    assert [point.stage for point in read_curve(run)] == ["joint"] * 2
     tokenizer = TranslationTokenizer.load(run / "model")
     assert tokenizer.directions == (("en", "es"),)
     card = (run / "model" / "README.md").read_text("utf-8")
@@ -184,9 +182,8 @@ def test_a_new_language_is_learned_in_all_stages(
     assert main([*text, *start, *QUICK]) == 0
     before, *_, after = _curve(run, "autoregressive")
     assert before.step == 0 and after.loss < 0.8 * before.loss
-    assert _curve(run, "diffusion")[0].loss < 5  # nats; a guess among 400 tokens has 6
+    assert _curve(run, "joint")[0].loss < 5  # nats; a guess among 400 tokens has 6
     assert TranslationTokenizer.load(run / "model").directions == (("en", "de"),)
-    assert load_verifier(run / "model", torch.float32, "cpu") is not None
 
 
 @pytest.mark.slow
@@ -255,6 +252,6 @@ def test_what_cannot_be_trained_is_said_in_one_line(
     tsv.write_text("\n".join(rows), "utf-8")
     options = ["--tsv", str(tsv), "--run", str(tmp_path / "run")]
     assert main(["--directions", "en-es", *options, "--stage", "export"]) == 1
-    assert "run the stage diffusion first" in capsys.readouterr().err
+    assert "run the stage joint first" in capsys.readouterr().err
     assert main(["--directions", "es-en", *options, "--stage", "distill"]) == 1
     assert "was begun for en-es, not for es-en: give another --run" in capsys.readouterr().err

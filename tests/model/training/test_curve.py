@@ -9,7 +9,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_a_line_for_each_stage_and_measure_inside_the_picture() -> None:
     points = [
         Point(stage, 60.0 * minute, minute, 1.0, 8.0 / (minute + 1), 10.0 * minute)
-        for stage in ("autoregressive", "diffusion")
+        for stage in ("autoregressive", "joint")
         for minute in range(4)
     ]
     picture = ET.fromstring(learning_curve(points))
@@ -21,8 +21,8 @@ def test_a_line_for_each_stage_and_measure_inside_the_picture() -> None:
     assert [y for _, y in chrf] == sorted((y for _, y in chrf), reverse=True)  # rises
     assert [y for _, y in loss] == sorted(y for _, y in loss)  # falls
     texts = [text.text for text in picture.iter(f"{SVG}text")]
-    assert "autoregressive" in texts and "diffusion" in texts and "6 min" in texts
+    assert "autoregressive" in texts and "joint" in texts and "6 min" in texts
 
 
 def test_a_single_point() -> None:
-    ET.fromstring(learning_curve([Point("diffusion", 0.0, 0, None, 2.0, 0.0)]))
+    ET.fromstring(learning_curve([Point("joint", 0.0, 0, None, 2.0, 0.0)]))

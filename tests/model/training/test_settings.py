@@ -23,11 +23,8 @@ def test_one_stage_has_all_the_minutes() -> None:
 def test_fine_tuning_is_without_distillation_at_a_lower_rate(tmp_path: Path) -> None:
     fresh = Settings(Path("run"), EN_ES, tsv=Path("x"))
     tuned = Settings(Path("run"), EN_ES, tsv=Path("x"), start_from=tmp_path, minutes=10)
-    assert tuned.stages == ("diffusion", "export") and tuned.budget_s("diffusion") == 600
-    assert tuned.peak_lr("diffusion") < fresh.peak_lr("diffusion")
-    (tmp_path / "verifier").mkdir()  # it is what people read most
-    assert tuned.stages == ("autoregressive", "diffusion", "export")
-    assert sum(map(tuned.budget_s, tuned.stages[:2])) == pytest.approx(600)
+    assert tuned.stages == ("joint", "export") and tuned.budget_s("joint") == 600
+    assert tuned.peak_lr("joint") < fresh.peak_lr("joint")
 
 
 def test_directions() -> None:

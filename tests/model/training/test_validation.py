@@ -10,7 +10,7 @@ from surtitle.model.training.validation import (
 
 
 def _points(*chrf: float) -> list[Point]:
-    return [Point("diffusion", 60.0 * i, i, 1.0, 1.0, value) for i, value in enumerate(chrf)]
+    return [Point("joint", 60.0 * i, i, 1.0, 1.0, value) for i, value in enumerate(chrf)]
 
 
 def test_validations_without_gain_are_counted_from_the_best() -> None:
