@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -89,8 +89,9 @@ def draft_and_verify(
             hidden, _ = _encode(model, read, waiting)  # 2
             for nth, (one, draft) in enumerate(zip(waiting, drafts, strict=True)):
                 last = len(one.row) - 1
-                said = model.logits(hidden[nth, last : last + len(draft) + 1]).argmax(dim=-1)
-                _commit(one, draft, said.tolist())
+                scores = model.logits(hidden[nth, last : last + len(draft) + 1])
+                said = cast("list[int]", scores.argmax(dim=-1).tolist())
+                _commit(one, draft, said)
                 if not keep_tail:
                     one.tail = []
             waiting = [one for one in waiting if not _ends(model, one.tokens)]
@@ -120,8 +121,10 @@ def _drafts(
     for tokens, one in zip(canvas, rows, strict=True):
         tail = one.tail[:size]
         tokens[: len(tail)] = torch.tensor(tail, dtype=torch.int64)
-    ends, drafts = {*model.config.eos_token_ids, model.config.pad_token_id}, []
-    for one, best in zip(rows, model.denoise(canvas, cache).argmax(dim=-1).tolist(), strict=True):
+    likeliest = cast("list[list[int]]", model.denoise(canvas, cache).argmax(dim=-1).tolist())
+    ends = {*model.config.eos_token_ids, model.config.pad_token_id}
+    drafts: list[list[int]] = []
+    for one, best in zip(rows, likeliest, strict=True):
         stop = next((i for i, token in enumerate(best) if token in ends), size)
         before = one.tokens[-1:]
         drafts.append(merge([*before, *best[:stop]])[len(before) :])
@@ -157,11 +160,9 @@ def _written(model: Denoiser, prompts: Sequence[Sequence[int]]) -> list[Written]
     log_p = [0.0] * len(prompts)
     while True:
         best = model.logits(hidden).log_softmax(dim=-1).max(dim=-1)
-        for row, token, value in zip(
-            rows, best.indices.tolist(), best.values.tolist(), strict=True
-        ):
-            texts[row].append(token)
-            log_p[row] += value
+        for nth, row in enumerate(rows):
+            texts[row].append(int(best.indices[nth]))
+            log_p[row] += best.values[nth].item()
         left = [i for i, row in enumerate(rows) if not _ends(model, texts[row])]
         if not left:
             return [Written(text, p / len(text)) for text, p in zip(texts, log_p, strict=True)]

@@ -74,7 +74,9 @@ def test_loss_falls_in_both_stages_and_the_second_begins_to_translate(finished: 
         assert last.seconds >= 60 * 0.5 * 0.3
         assert first.train_loss is not None and last.train_loss is not None
         assert last.train_loss < 0.8 * first.train_loss and last.loss < first.loss
-    assert max(point.chrf for point in _curve(finished, "joint")) > 2
+    joint = _curve(finished, "joint")
+    assert max(point.chrf for point in joint) > 2
+    assert all(point.draft_chrf and point.round_tokens >= 1 for point in joint)
 
 
 @pytest.mark.slow
@@ -182,7 +184,8 @@ def test_a_new_language_is_learned_in_all_stages(
     assert main([*text, *start, *QUICK]) == 0
     before, *_, after = _curve(run, "autoregressive")
     assert before.step == 0 and after.loss < 0.8 * before.loss
-    assert _curve(run, "joint")[0].loss < 5  # nats; a guess among 400 tokens has 6
+    first, *_, last = _curve(run, "joint")
+    assert last.loss < first.loss
     assert TranslationTokenizer.load(run / "model").directions == (("en", "de"),)
 
 

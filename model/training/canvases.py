@@ -1,0 +1,127 @@
+"""The canvases that the joint stage learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..network.batches import Example, pad
+from ..network.denoiser import Denoiser
+from ..network.kv_cache import PADDING, KVCache
+from .head_loss import head_belief
+
+TAIL_WEIGHT = 0.1  # of the padding behind the end mark, which is easy and would drown the text
+TAIL_SHARE = 0.25  # of the padding that is scored at all; it then weighs more
+SPARE_TOKENS = 8  # that a canvas for a whole answer has at most
+SHORT_CANVASES = (8, 12, 16)  # behind a committed beginning
+PURE_SHARE = 0.4  # of the canvases that are nothing but noise, as a draft begins
+DECAY = 0.85  # of the weight, from each position of a short canvas to the next
+
+
+class Canvases:
+    """The canvases of some rows of a batch, behind their prompts and committed beginnings."""
+
+    def __init__(
+        self,
+        model: Denoiser,
+        batch: Sequence[Example],
+        cache: KVCache,
+        rows: slice,
+        is_whole: bool,
+        generator: torch.Generator,
+    ) -> None:
+        self._model, self._cache, self._rows = model, cache, rows
+        self._examples, self._is_whole = batch[rows], is_whole
+        self._generator = generator
+        if is_whole:
+            self._commits = [0] * len(self._examples)
+            longest = max(max(len(e.answer), len(e.draft)) for e in self._examples)
+            self._size = longest + self._integer(SPARE_TOKENS + 1)
+        else:
+            self._commits = [self._integer(len(e.answer)) for e in self._examples]
+            self._size = SHORT_CANVASES[self._integer(len(SHORT_CANVASES))]
+        self._clean = self._behind([e.draft for e in self._examples])  # [B, C]
+        share = self._uniform(len(self._clean), 1).sqrt()
+        self._share = torch.where(self._uniform(len(self._clean), 1) < PURE_SHARE, 1.0, share)
+
+    def noised(self) -> Tensor:
+        """The canvas [B, C] that denoising starts from."""
+        return self._with_noise(self._clean, self._share)
+
+    def denoised_once(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        """A less noised canvas [B, C], and what the model believed of the first one [B, C, D]."""
+        temperature = 0.1 + 0.7 * self._uniform(1).item()
+        expected, best = self._belief(canvas, temperature)
+        share = self._share * self._uniform(len(canvas), 1)
+        guessed = self._uniform(len(canvas), 1) < 0.5
+        return self._with_noise(torch.where(guessed, best, self._clean), share), expected
+
+    def redrafted(self) -> tuple[Tensor, Tensor | None]:
+        """The tail [B, C] of the model's own draft from noise, when the beginning on which the
+        answer agrees, and one token more, has been committed; behind it noise. Moves the commits.
+        In half of the cases also what the model believed there [B, C, D].
+        """
+        noise = self._with_noise(self._clean, torch.ones(1, 1))
+        expected, draft = self._belief(noise, 0.4)
+        answers = [e.answer for e in self._examples]
+        agreed = (draft == self._behind(answers)).cumprod(dim=1).sum(dim=1)
+        taken = [
+            min(int(n) + 1, len(answer) - 1 - commit)
+            for n, answer, commit in zip(agreed, answers, self._commits, strict=True)
+        ]
+        self._commits = [c + n for c, n in zip(self._commits, taken, strict=True)]
+        where = torch.arange(self._size) + torch.tensor(taken)[:, None]
+        shifted = torch.cat([draft, noise], dim=1).gather(1, where)
+        share = torch.where(self._uniform(len(draft), 1) < 0.5, 0.0, self._share)
+        canvas = self._with_noise(shifted, share)
+        if self._uniform(1).item() < 0.5:
+            return canvas, None
+        nothing = torch.zeros_like(expected)
+        index = where[:, :, None].expand_as(expected)
+        return canvas, torch.cat([expected, nothing], dim=1).gather(1, index)
+
+    def scored(self, canvas: Tensor, expected: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Hidden states [N, D], targets [N] and weights [N] of the positions that count."""
+        hidden = self._model.denoise_hidden(canvas, self._committed(), expected)
+        target = self._behind([e.answer for e in self._examples])
+        is_tail = target == self._model.config.pad_token_id
+        asked = ~is_tail | (self._uniform(*target.shape) < TAIL_SHARE)
+        weights = torch.where(is_tail, TAIL_WEIGHT / TAIL_SHARE, 1.0)
+        if not self._is_whole:
+            weights = weights * DECAY ** torch.arange(self._size)
+        return hidden[asked], target[asked], weights[asked]
+
+    def _committed(self) -> KVCache:
+        """The keys of prompts and committed beginnings."""
+        positions = self._cache.positions[self._rows]
+        ends = [len(e.prompt) + n for e, n in zip(self._examples, self._commits, strict=True)]
+        seen = (positions >= 0) & (positions < torch.tensor(ends)[:, None])
+        layers = tuple((k[self._rows], v[self._rows]) for k, v in self._cache.layers)
+        return KVCache(torch.where(seen, positions, PADDING), layers)
+
+    def _behind(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """What of the texts comes behind the commits, [B, C], padded."""
+        rest = [text[n : n + self._size] for text, n in zip(texts, self._commits, strict=True)]
+        return pad(rest, self._model.config.pad_token_id, self._size)
+
+    @torch.no_grad()
+    def _belief(self, canvas: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+        """Expected embeddings [B, C, D] and the likeliest tokens [B, C]."""
+        model = self._model
+        hidden = model.denoise_hidden(canvas, self._committed())
+        cap = model.config.final_logit_softcapping
+        mean, best = head_belief(hidden.flatten(0, 1), model.embed_tokens.weight, cap, temperature)
+        return mean.view_as(hidden) * model.config.hidden_size**0.5, best.view_as(canvas)
+
+    def _with_noise(self, clean: Tensor, share: Tensor) -> Tensor:
+        vocabulary = self._model.config.vocab_size
+        noise = torch.randint(0, vocabulary, clean.shape, generator=self._generator)
+        return torch.where(self._uniform(*clean.shape) < share, noise, clean)
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(*shape, generator=self._generator)
+
+    def _integer(self, below: int) -> int:
+        return int(torch.randint(0, below, (), generator=self._generator))
