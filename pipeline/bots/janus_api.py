@@ -15,7 +15,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
 from ..client.connection import CLOSE_S, ConnectionLost
@@ -183,9 +183,17 @@ async def open_session(url: str) -> AsyncGenerator[Session, None]:
     """Raises RemoteError for what is no Janus, ConnectionLost where it is out of reach."""
     try:
         socket = await connect(url, subprotocols=[SUBPROTOCOL], close_timeout=CLOSE_S)
+    except InvalidStatus as error:
+        status = error.response.status_code
+        if status >= 500:  # of a proxy, whose Janus is away
+            raise ConnectionLost(f"{shown(url)} answers with status {status}") from error
+        raise RemoteError(
+            f"{shown(url)} answers with status {status}, as no Janus does; its WebSockets have "
+            "mostly the port 8188"
+        ) from error
     except InvalidHandshake as error:
         raise RemoteError(
-            f"{shown(url)} is no WebSocket of Janus: {error}; it has mostly the port 8188"
+            f"{shown(url)} is no WebSocket of Janus: {error}; that has mostly the port 8188"
         ) from error
     except OSError as error:  # ssl.SSLError is one
         raise ConnectionLost(f"{shown(url)} cannot be reached: {error}") from error

@@ -190,6 +190,17 @@ def test_a_server_that_is_no_janus_is_told() -> None:
         run(nothing, subprotocols=None)
 
 
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, RemoteError), (502, ConnectionLost), (503, ConnectionLost)]
+)
+def test_a_proxy_whose_janus_is_away_may_have_it_again(status: int, error: type[Exception]) -> None:
+    def answer(socket: ServerConnection, request: Any) -> Any:
+        return socket.respond(status, "")
+
+    with pytest.raises(error, match=f"answers with status {status}"):
+        run(nothing, process_request=answer)
+
+
 @pytest.mark.parametrize("address", ["http://x:8088/janus", "ws:///x", "127.0.0.1:8188"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="like ws://127.0.0.1:8188"):
