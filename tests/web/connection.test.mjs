@@ -153,3 +153,14 @@ test("when the network is back it does not wait", () => {
   connection.hurry();
   assert.equal(opened.length, 2);
 });
+
+test("begun anew it asks for all, of whatever is wanted then", () => {
+  const { clock, opened, connection } = connected();
+  opened[0].hear(SNAPSHOT);
+  connection.restart();
+  assert.equal(opened.length, 2);
+  assert.ok(opened[0].isClosed);
+  assert.equal(opened[1].url.href, "ws://host/v1/view?room=main"); // nothing was seen yet
+  clock.advance(60_000);
+  assert.equal(opened.length, 2); // and the old one is not missed
+});

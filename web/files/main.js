@@ -29,6 +29,7 @@ let jobs = []; // what the server tells, newest first
 let sending = []; // {id, name, state, share, giveUp}: on their way, this page's own
 let shown = null; // the result that is open
 let looking; // the timer of the next look
+let isAway = false; // the server has not answered the last one
 const files = new Map(); // by job: the recordings that this page has
 const told = new Map(); // by job: the state that was told last
 
@@ -121,13 +122,21 @@ function wishes(file) {
   });
 }
 
-/** Ask what has become of the jobs, and again while any of them goes on. */
+/** Ask what has become of the jobs, and again while any of them goes on, also after a lost answer. */
 async function look() {
   clearTimeout(looking);
-  jobs = (await (await ask("v1/jobs", { token })).json()).jobs;
+  try {
+    jobs = (await (await ask("v1/jobs", { token })).json()).jobs;
+    if (isAway) warn("");
+    isAway = false;
+  } catch (error) {
+    isAway = true;
+    throw error;
+  } finally {
+    if (jobs.some(isGoing)) looking = setTimeout(() => guarded(look), LOOK_MS);
+  }
   render();
   tellNews();
-  if (jobs.some(isGoing)) looking = setTimeout(() => guarded(look), LOOK_MS);
   const [newest] = jobs;
   if (shown === null && newest?.state === "done" && files.has(newest.id)) await open(newest.id);
 }

@@ -28,6 +28,7 @@ MEDIA_TYPES: dict[SubtitleFormat, str] = {
     "ttml": "application/ttml+xml",
 }
 MAX_LISTED = 100
+NOT_STORED = "The server's disk did not take this: download it now, it goes when the server stops"
 MAX_LINES, MAX_LINE_CHARS = 4, 500  # of a cue that somebody corrects
 
 _RULES = SubtitleRules()
@@ -50,15 +51,21 @@ class Results:
         folder.chmod(0o700)  # what people said is not for other users of this computer
         self._folder = folder
         self._turn = asyncio.Lock()
+        self._unsaved: dict[str, Result] = {}  # the newest MAX_LISTED that the disk did not take
 
     async def save(self, job: Job) -> None:
-        """Keep what has become of a job; where that cannot be written, the log says so."""
+        """Keep what has become of a job; where that cannot be written, as long as the server runs,
+        and it says so."""
         result = await asyncio.to_thread(_result, job)
         try:
             async with self._turn:
                 await asyncio.to_thread(self._write, result)
         except OutputError as error:
-            log.error("the result of a recording is lost: %s", error)
+            log.error("the result of a recording is not stored: %s", error)
+            result["warnings"].append(NOT_STORED)
+            self._unsaved[job.id] = result
+            if len(self._unsaved) > MAX_LISTED:
+                del self._unsaved[next(iter(self._unsaved))]
 
     async def find(self, job_id: str) -> Result:
         async with self._turn:
@@ -76,6 +83,7 @@ class Results:
 
     async def delete(self, job_id: str) -> None:
         async with self._turn:
+            self._unsaved.pop(job_id, None)
             await asyncio.to_thread(self._path(job_id).unlink, missing_ok=True)
 
     async def delete_older(self, days: float) -> None:
@@ -93,12 +101,13 @@ class Results:
                 "bad_request", f"a cue has {MAX_LINES} lines of {MAX_LINE_CHARS} characters at most"
             )
         cues[number]["lines"] = lines
-        self._write(result)
+        if job_id not in self._unsaved:
+            self._write(result)
         return cues[number]
 
     def _newest(self) -> list[Result]:
         paths = sorted(self._folder.glob("*.json"), key=_changed_s, reverse=True)
-        found = (_parsed(path) for path in paths[:MAX_LISTED])
+        found = [*self._unsaved.values(), *(_parsed(path) for path in paths[:MAX_LISTED])]
         listed = [{**each, "cues": None} for each in found if each is not None]
         return sorted(listed, key=lambda each: each["created_at"], reverse=True)
 
@@ -109,7 +118,7 @@ class Results:
                 path.unlink(missing_ok=True)
 
     def _read(self, job_id: str) -> Result:
-        result = _parsed(self._path(job_id))
+        result = self._unsaved.get(job_id) or _parsed(self._path(job_id))
         if result is None:
             raise RefusedError("unknown_job", f"there is no job {shown(job_id)}")
         return result

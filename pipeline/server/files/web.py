@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Collection
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from ...audio.upload import shown_name
 from ...config import BatchConfig, FilesConfig
-from ...errors import RefusedError, TranslatorError
+from ...errors import OutputError, RefusedError, TranslatorError
 from ...protocols import shown
 from ...protocols.openai_audio import parse_language
 from ...translators.queue import TranslationQueue
@@ -24,6 +26,9 @@ from .results import MEDIA_TYPES, Result, Results, subtitle_file
 
 MAX_TARGETS = 8
 MAX_CORRECTION_BYTES = 16 << 10
+NOT_WRITTEN = "the server's disk does not take this; see its log, and try again later"
+
+log = logging.getLogger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -57,6 +62,10 @@ class FilesApi:
             try:
                 check_publisher(self._access, request.headers)
                 return await endpoint(request)
+            except OutputError as error:
+                log.error("%s", error)
+                body = {"type": "error", "code": "disk_full", "message": NOT_WRITTEN}
+                return JSONResponse(body, HTTPStatus.INSUFFICIENT_STORAGE)
             except RefusedError as error:
                 headers = {"www-authenticate": "Bearer"} if error.code == "unauthorized" else None
                 body = {"type": "error", "code": error.code, "message": str(error)}

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from surtitle.pipeline.config import FilesConfig, Tokens
+from surtitle.pipeline.errors import OutputError
+from surtitle.pipeline.server.files import results
 
 from ...scripted_translator import ScriptedTranslator
 from ..scripted import Served
@@ -231,6 +233,30 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
             refused = await http.post("/v1/jobs", content=speech())
             assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
             assert (await http.get("/v1/jobs")).json() == {"jobs": []}
+
+    serve_files(scenario, tmp_path)
+
+
+def test_what_the_disk_does_not_take_is_told_and_can_be_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path, text: str) -> None:
+        raise OutputError(f"{path} cannot be written: the disk is full")
+
+    async def scenario(served: Served) -> None:
+        correction = {"language": "en", "cue": 0, "text": "Good evening."}
+        async with served.http() as http:
+            stored = await ended(http, await sent(http, "from=en"))
+            monkeypatch.setattr(results, "write_text", write)
+            refused = await http.patch(f"/v1/jobs/{stored['id']}/cues", json=correction)
+            assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
+            assert str(tmp_path) not in refused.text
+            job = await ended(http, await sent(http, "from=en"))
+            assert (job["state"], job["warnings"]) == ("done", [results.NOT_STORED])
+            address = f"/v1/jobs/{job['id']}"
+            assert (await http.patch(f"{address}/cues", json=correction)).status_code == 200
+            assert "Good evening." in (await http.get(f"{address}/subtitles")).text
+            assert len((await http.get("/v1/jobs")).json()["jobs"]) == 2
 
     serve_files(scenario, tmp_path)
 
