@@ -3,6 +3,7 @@ import { INITIAL, newFinals, reduce, SPOKEN, typeWatch } from "../overlay/captio
 import { socketAddress, tokenOf } from "../overlay/connection.js";
 import { CaptionBlock, CaptionLog } from "../overlay/view.js";
 import { RequestError } from "../requests.js";
+import { Caller } from "./caller.js";
 import { Publisher } from "./publisher.js";
 import { microphones, openSound, SoundError } from "./sound.js";
 import { readTerms } from "./terms.js";
@@ -69,7 +70,7 @@ async function start() {
       },
     });
     lastSoundAt = performance.now();
-    publisher = publish(settings, terms, sound.sampleRate);
+    publisher = publish(settings, terms, sound);
     running = { publisher, sound };
     publisher.open();
     showMicrophones(); // their names are known now
@@ -81,21 +82,24 @@ async function start() {
   }
 }
 
-function publish(settings, terms, sampleRate) {
+function publish(settings, terms, { sampleRate, track }) {
+  const start = {
+    room: settings.get("room"),
+    source: settings.get("source"),
+    targets: settings.getAll("targets"),
+    mode: settings.get("mode"),
+    speaker: settings.get("speaker"),
+    sample_rate_hz: sampleRate,
+    codec: "pcm_s16le",
+    terms,
+  };
+  const common = { token, start, onMessage: hear, onState: showState };
+  if (settings.get("way") === "webrtc") {
+    return new Caller({ ...common, address: new URL("v1/offer", document.baseURI), track });
+  }
   return new Publisher({
+    ...common,
     address: socketAddress(document.baseURI, "v1/publish"),
-    token,
-    start: {
-      room: settings.get("room"),
-      source: settings.get("source"),
-      targets: settings.getAll("targets"),
-      mode: settings.get("mode"),
-      sample_rate_hz: sampleRate,
-      codec: "pcm_s16le",
-      terms,
-    },
-    onMessage: hear,
-    onState: showState,
     onLoss: (seconds) => {
       lost += seconds;
       warn("loss", `${Math.ceil(lost)} s of sound left out: the server was away, or is too slow.`);

@@ -15,7 +15,8 @@ const MICROPHONE_HELP = {
 };
 
 /**
- * Listen until `close` of what is returned; `sampleRate` is that of the samples.
+ * Listen until `close` of what is returned; `sampleRate` is that of the samples, `track` what they
+ * are made of.
  *
  * `onSamples` hears an Int16Array and its peak (0..1) ten times a second; `onEnd` that the device
  * was unplugged, or the sharing ended. Raises SoundError.
@@ -32,6 +33,7 @@ export async function openSound({ kind, deviceId, onSamples, onEnd }) {
   stream.getAudioTracks()[0].onended = onEnd;
   return {
     sampleRate: context.sampleRate,
+    track: stream.getAudioTracks()[0],
     close: () => {
       worklet.port.onmessage = null;
       stream.getTracks().forEach((track) => track.stop());

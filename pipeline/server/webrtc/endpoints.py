@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,13 +11,12 @@ from starlette.responses import JSONResponse, Response
 
 from ...config import AUTO
 from ...errors import RefusedError
-from ...protocols import decode_json, shown
 from ...recognizers import LiveRecognizer, can_find_language
 from ...webrtc.descriptions import MAX_CHARS
 from ...webrtc.peer import Unspoken
 from ..gate.access import Access, Right
 from .calls import Answered, Calls
-from .requests import Publish, parse_fragment, parse_publish, parse_tile
+from .requests import parse_fragment, parse_offer, parse_publish, parse_tile
 
 SDP, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
 _STATUS = {
@@ -72,7 +70,8 @@ class WebRtcApi:
 
     async def whip(self, request: Request) -> Response:
         offer = await _body(request, SDP)
-        publish = self._publish(request.path_params["room"], request.query_params)
+        room, query = request.path_params["room"], request.query_params
+        publish = parse_publish(room, query, self._usual_source())
         return _created(request, await self._calls.publish(publish, offer))
 
     async def whep(self, request: Request) -> Response:
@@ -100,17 +99,12 @@ class WebRtcApi:
         return Response(status_code=HTTPStatus.OK)
 
     async def offer(self, request: Request) -> Response:
-        """`{"type": "offer", "sdp": …}` with the fields of WHIP's query beside it, and of WHEP's
-        for the tile; the answer has the same form, and an `id` to end it by."""
-        fields = _fields(await _body(request, "application/json"))
-        publish = self._publish(fields.get("room", "main"), fields)
-        _, drawn = parse_tile(publish.room, fields)
-        answered = await self._calls.publish(publish, fields.get("sdp", ""), drawn)
+        """`{"type": "offer", "sdp": …, "start": …}`, which is the caption protocol's; `lang` and
+        `dual` are as for WHEP. The answer has the same form, and an `id` to end it by."""
+        offer = parse_offer(await _body(request, "application/json"))
+        answered = await self._calls.publish(offer.publish, offer.description, offer.drawn)
         answer = {"type": "answer", "sdp": answered.description, "id": answered.id}
         return JSONResponse(answer, HTTPStatus.CREATED)
-
-    def _publish(self, room: str, query: Mapping[str, str]) -> Publish:
-        return parse_publish(room, query, self._usual_source())
 
     def _usual_source(self) -> str:
         """What is spoken where nobody says: whatever is heard."""
@@ -133,18 +127,6 @@ async def _body(request: Request, media_type: str) -> str:
         if len(body) > MAX_CHARS:
             raise RefusedError("bad_request", f"the body must be at most {MAX_CHARS} bytes")
     return body.decode()
-
-
-def _fields(body: str) -> dict[str, str]:
-    """Raises RefusedError, ValueError."""
-    value = decode_json(body)
-    if not isinstance(value, dict):
-        raise RefusedError("bad_request", f"the body must be a JSON object, got {shown(value)}")
-    fields = cast("dict[str, object]", value)
-    for name, field in fields.items():
-        if not isinstance(field, str):
-            raise RefusedError("bad_request", f"{name} must be a text, got {shown(field)}")
-    return cast("dict[str, str]", fields)
 
 
 def _created(request: Request, answered: Answered) -> Response:

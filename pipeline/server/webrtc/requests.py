@@ -5,13 +5,23 @@ All that parse raise RefusedError.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
+from ...audio.pcm import SAMPLE_RATE_HZ
 from ...config import AUTO, CAPTION_MODES, LiveConfig
 from ...errors import RefusedError
-from ...protocols import View, shown
-from ...protocols.captions_parsing import MAX_TARGETS, parse_room, parse_speaker, parse_view
+from ...protocols import Start, View, decode_json, shown
+from ...protocols.captions_parsing import (
+    CODEC,
+    MAX_TARGETS,
+    parse_room,
+    parse_speaker,
+    parse_start,
+    parse_view,
+)
 
 MOST_CANDIDATES = 50  # in one fragment; browsers have a dozen
 
@@ -23,6 +33,15 @@ class Publish:
     room: str
     config: LiveConfig
     speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A page that speaks, and is shown a tile in the languages `drawn`."""
+
+    publish: Publish
+    description: str
+    drawn: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,31 @@ def parse_tile(room: str, query: Mapping[str, str]) -> tuple[View, tuple[str, ..
     drawn = tuple(dict.fromkeys(query[name] for name in ("lang", "dual") if query.get(name)))
     view = parse_view({"room": room, "lang": ",".join(drawn)})
     return view, drawn or (AUTO,)
+
+
+def parse_offer(body: str) -> Offer:
+    """`start` is as in the caption protocol; what it says of the sound's form is not needed."""
+    try:
+        value = decode_json(body)
+    except ValueError as error:
+        raise RefusedError("bad_request", str(error)) from error
+    if not isinstance(value, dict):
+        raise RefusedError("bad_request", f"the body must be a JSON object, got {shown(value)}")
+    fields = cast("dict[str, object]", value)
+    for name in "sdp", "lang", "dual":
+        if not isinstance(fields.get(name, ""), str):
+            raise RefusedError("bad_request", f"{name} must be a text, got {shown(fields[name])}")
+    asked = fields.get("start")
+    if not isinstance(asked, dict):
+        raise RefusedError("bad_request", f"start must be an object, got {shown(asked)}")
+    form = {"codec": CODEC, "sample_rate_hz": SAMPLE_RATE_HZ}
+    start = parse_start(json.dumps(cast("dict[str, object]", asked) | form))
+    if not isinstance(start, Start):
+        raise RefusedError("bad_request", "a session cannot be resumed over WebRTC; start another")
+    _, drawn = parse_tile(start.room, cast("dict[str, str]", fields))
+    return Offer(
+        Publish(start.room, start.config, start.speaker), cast(str, fields.get("sdp", "")), drawn
+    )
 
 
 def parse_fragment(text: str) -> Fragment:

@@ -80,10 +80,15 @@ def test_a_page_offers_sound_and_gets_the_tile_in_one_exchange(tmp_path: Path) -
             calling.peer.connection.addTrack(ToneTrack())
             calling.peer.connection.addTransceiver("video", direction="recvonly")
             calling.open_channel()
-            offer = {"type": "offer", "sdp": await calling.peer.offer(), "room": "hall"}
-            fields = {"source": "en", "targets": "es", "speaker": "Ana", "lang": "es"}
+            start = {"room": "hall", "source": "en", "targets": ["es"], "speaker": "Ana"}
+            offer = {
+                "type": "offer",
+                "sdp": await calling.peer.offer(),
+                "start": {"type": "start", "version": 1, **start},
+                "lang": "es",
+            }
             async with served.http() as client:
-                response = await client.post("/v1/offer", json=offer | fields)
+                response = await client.post("/v1/offer", json=offer)
                 assert response.status_code == 201
                 await calling.peer.accept(response.json()["sdp"])
                 await calling.read("caption", speaker="Ana", language="es")

@@ -181,7 +181,18 @@ def test_candidates_may_come_late(tmp_path: Path) -> None:
     serve(scenario, tmp_path)
 
 
-@pytest.mark.parametrize("body", ["[]", "{", '{"room": 5}', '{"sdp": "v=0"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        "{",
+        '{"sdp": 5}',
+        '{"sdp": "v=0"}',
+        '{"sdp": "v=0", "start": {"type": "start", "version": 1, "source": "english"}}',
+        '{"sdp": "v=0", "start": {"type": "start", "version": 1, "resume": "key"}}',
+        '{"sdp": "v=0", "start": {"type": "start", "version": 1, "source": "en"}}',
+    ],
+)
 def test_a_page_that_offers_nonsense_is_told_so(body: str, tmp_path: Path) -> None:
     headers = {"content-type": "application/json"}
     assert refusal(tmp_path, "/v1/offer", body, headers)[0] == 400
