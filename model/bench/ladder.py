@@ -1,10 +1,12 @@
 """All that wants a GPU, in one command: `python model/bench/ladder.py FOLDER`.
 
 Parts by worth, in 12 minutes or --seconds in all: the kernels' tests, one layer, whole steps in
-bfloat16 and with 8-bit experts, verified rounds, live streams. Who has two shorter leases names the
---parts of each. FOLDER can be read at any time, also when all of it is cut off: `results.jsonl` has
-the results of each part that has ended and a line that says how, `ladder.log` what all parts
-printed, PART.jsonl the results so far of the one at work.
+bfloat16 and with 8-bit experts, verified rounds, live streams; then the embedded model is trained
+for the rest of the time, where --data has text. Who has two shorter leases names the --parts of
+each. FOLDER can be read at any time, also when all of it is cut off: `results.jsonl` has the
+results of each part that has ended and a line that says how, `ladder.log` what all parts printed,
+PART.jsonl the results so far of the one at work, and the rest is a checkpoint of what was trained:
+eight files at most, each below 16 MiB.
 
 It needs a checkout, torch, Triton and pytest, and nothing that is not there yet: the package is
 imported from the checkout. With --toy everything runs at toy size, also on a CPU.
@@ -42,8 +44,9 @@ class Part:
     seconds: int
 
 
-def parts(folder: Path, is_toy: bool) -> dict[str, Part]:
-    """By name, in order; each writes its results into `folder` / NAME.jsonl, if it has any."""
+def parts(folder: Path, is_toy: bool, data: Path | None, ends_at: float) -> dict[str, Part]:
+    """By name, in order; each writes its results into `folder` / NAME.jsonl, if it has any. The
+    last one takes what is left until `ends_at`, in seconds of Unix time."""
     size, seconds = (TOY, "1") if is_toy else (FULL, "4")
     tests = ROOT / "tests" / "kernels"
     pytest = ["pytest", "-v", "--tb=short", "-W", "default", "-p", "no:cacheprovider"]
@@ -67,7 +70,7 @@ def parts(folder: Path, is_toy: bool) -> dict[str, Part]:
         return [*bench, *size, *options, "--out", out]
 
     kernels = ["surtitle.kernels.bench", "--out", str(folder / "kernels.jsonl")]
-    return {
+    found = {
         "tests": Part(pytest, 100),
         "layer": Part(engine("layer", "B5", "--peer"), 60),
         "step": Part(engine("step", "B6,E1", "--peer"), 90),
@@ -79,14 +82,20 @@ def parts(folder: Path, is_toy: bool) -> dict[str, Part]:
         "sweep": Part(engine("sweep", "E2,E4", "--peer"), 120),
         "kernels": Part([*kernels, *(["--toy"] if is_toy else [])], 170),
     }
+    if data:
+        training = ["surtitle.model.bench.training", str(folder), "--data", str(data.resolve())]
+        found["training"] = Part([*training, "--until", str(ends_at)], SECONDS)
+    return found
 
 
 def main() -> int:
     arguments = _arguments()
     folder = cast(Path, arguments.folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    ends_s = time.monotonic() + cast(int, arguments.seconds)
-    known = parts(folder, arguments.toy)
+    seconds = cast(int, arguments.seconds)
+    ends_s = time.monotonic() + seconds
+    data = cast("Path | None", arguments.data)
+    known = parts(folder, arguments.toy, data, time.time() + seconds)
     chosen = cast("str | None", arguments.parts)
     names = chosen.split(",") if chosen else [name for name in known if name not in ON_REQUEST]
     if unknown := set(names) - set(known):
@@ -108,11 +117,11 @@ def main() -> int:
             said = "no time left"
             if limit_s > 0:
                 said = _run(known[name].command, limit_s, log, packages, environment)
-            seconds = round(time.monotonic() - started)
+            taken_s = round(time.monotonic() - started)
             _collect(folder / f"{name}.jsonl", results)
-            results.write(json.dumps({"part": name, "status": said, "seconds": seconds}) + "\n")
+            results.write(json.dumps({"part": name, "status": said, "seconds": taken_s}) + "\n")
             results.flush()
-            print(f"{name}: {said}, {seconds} s", flush=True)
+            print(f"{name}: {said}, {taken_s} s", flush=True)
             if said != "done":
                 failed = True
                 print(*_log_end(folder / "ladder.log", begins_at), sep="\n", flush=True)
@@ -176,6 +185,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--parts", metavar="LIST", help=f"default: all, in order, but {' and '.join(ON_REQUEST)}"
     )
+    parser.add_argument("--data", type=Path, metavar="DATA", help="the folder of `surtitle train`")
     return parser.parse_args()
 
 

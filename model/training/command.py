@@ -25,6 +25,8 @@ def main(argv: Sequence[str]) -> int:
     options = vars(_parser().parse_args(argv))
     command = f"surtitle train {shlex.join(argv)}"
     display = Display()
+    if options["processes"] is None:
+        options["processes"] = min(4, os.cpu_count() or 1) if options["device"] == "cpu" else 1
     try:
         options["directions"] = parse_directions(options["directions"])
         options["oversample"] = parse_oversample(options["oversample"])
@@ -109,7 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--vocab-size", type=int, help="of a new model")
     parser.add_argument(
-        "--processes", type=int, default=min(4, os.cpu_count() or 1), help="default: %(default)s"
+        "--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--processes", type=int, help="default: 4, or the processor's cores; with a GPU one"
     )
     parser.add_argument("--bf16", action="store_true", help="faster where AVX512-BF16 exists")
     parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")

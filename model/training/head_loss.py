@@ -20,7 +20,7 @@ class _HeadLoss(torch.autograd.Function):
     def forward(  # type: ignore[override]
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, cap: float
     ) -> Tensor:
-        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else hidden.dtype
+        dtype = torch.bfloat16 if torch.is_autocast_enabled(hidden.device.type) else hidden.dtype
         hidden, head = hidden.to(dtype), weight.to(dtype)
         rows = hidden.shape[0]
         weight_gradient = torch.zeros_like(weight)
@@ -78,7 +78,7 @@ def head_belief(
 
     hidden [N, D], weight [V, D]. The mean is of the rows of `weight`, unscaled. No gradient.
     """
-    dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else hidden.dtype
+    dtype = torch.bfloat16 if torch.is_autocast_enabled(hidden.device.type) else hidden.dtype
     head = weight.detach().to(dtype)
     means: list[Tensor] = []
     best: list[Tensor] = []

@@ -220,7 +220,8 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
     model.set_dropout(settings.dropout)
     model.train()
     seed = 1 + 1000 * progress.step + rank
-    generator = torch.Generator().manual_seed(seed)
+    device = torch.get_default_device()
+    generator = torch.Generator(device).manual_seed(seed)
     base_s, started = progress.seconds, time.monotonic()
     sync_s = min(SYNC_SECONDS, budget_s / MIN_SYNCS)
     for epoch, batch in endless(work.pairs, work.tokenizer, settings.batch_tokens, seed):
@@ -229,7 +230,7 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
         for optimizer in optimize:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
             if stage == "autoregressive":
                 loss = autoregressive_loss(model, batch)
             else:

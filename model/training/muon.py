@@ -20,7 +20,7 @@ def orthogonalize(matrices: Tensor, iterations: int = 5) -> Tensor:
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.transpose(-2, -1)
     x = x / (x.square().sum(dim=(-2, -1), keepdim=True).sqrt() + 1e-7)
-    if torch.is_autocast_enabled("cpu"):
+    if torch.is_autocast_enabled(x.device.type):
         x = x.bfloat16()
     for _ in range(iterations):
         gram = x @ x.transpose(-2, -1)

@@ -52,7 +52,7 @@ def draft_once(
     model: Denoiser, prompts: Sequence[Sequence[int]], merge: Merge, seed: int = 0
 ) -> list[list[int]]:
     """Answers of one denoising pass over a whole canvas each, without their end marks."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(torch.get_default_device()).manual_seed(seed)
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     found: dict[int, list[int]] = {}
     for start in range(0, len(order), CHUNK_ROWS):
@@ -78,7 +78,7 @@ def draft_and_verify(
     2. one causal pass over the draft: its beginning, as far as the pass agrees, and the pass's own
        next token are committed.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(torch.get_default_device()).manual_seed(seed)
     found: list[Verified] = []
     for start in range(0, len(prompts), CHUNK_ROWS):
         waiting = [Verified(prompt) for prompt in prompts[start : start + CHUNK_ROWS]]

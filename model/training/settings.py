@@ -45,6 +45,7 @@ class Settings:
     processes: int = 1
     bf16: bool = False
     compile: bool = False
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if (self.data is None) == (self.tsv is None):
@@ -68,6 +69,10 @@ class Settings:
             raise ValueError(
                 f"--oversample names {names(not_trained)}; --directions are "
                 f"{names(self.directions)}"
+            )
+        if self.device != "cpu" and self.processes > 1:
+            raise ValueError(
+                f"--device {self.device} takes one process, got --processes {self.processes}"
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"--dropout must be at least 0 and less than 1, got {self.dropout:g}")

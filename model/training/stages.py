@@ -96,11 +96,12 @@ def run(settings: Settings, command: str, display: Display) -> None:
             run_distill(model, tokenizer, corpus, settings, display)
         else:
             distilled = read_distilled(settings) if stage == "joint" else []
-            model = _weights(settings, stage).requires_grad_(True)
-            pairs = oversampled(distilled or corpus.train, settings.oversample)
-            work = Work(stage, settings, tokenizer, pairs)
-            validator = Validator(model.config, tokenizer, corpus.dev, settings.run, stage)
-            train(model, work, validator, display)
+            with torch.device(settings.device):
+                model = _weights(settings, stage).requires_grad_(True)
+                pairs = oversampled(distilled or corpus.train, settings.oversample)
+                work = Work(stage, settings, tokenizer, pairs)
+                validator = Validator(model.config, tokenizer, corpus.dev, settings.run, stage)
+                train(model, work, validator, display)
 
 
 def _read(settings: Settings) -> Corpus:

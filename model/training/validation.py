@@ -146,7 +146,7 @@ class Validator:
     def _loss(self) -> float:
         """The same every time for the same weights."""
         self._copy.train()  # keeps the routing, which the balance loss reads
-        generator, total = torch.Generator().manual_seed(0), 0.0
+        generator, total = torch.Generator(torch.get_default_device()).manual_seed(0), 0.0
         for batch in batches(self._examples, 2000, random.Random(0)):
             if self._stage == "autoregressive":
                 loss = autoregressive_loss(self._copy, batch)

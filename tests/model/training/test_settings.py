@@ -27,6 +27,12 @@ def test_fine_tuning_is_without_distillation_at_a_lower_rate(tmp_path: Path) -> 
     assert tuned.peak_lr("joint") < fresh.peak_lr("joint")
 
 
+def test_a_gpu_takes_one_process() -> None:
+    Settings(Path("run"), EN_ES, tsv=Path("x"), device="cuda")
+    with pytest.raises(ValueError, match="--device cuda takes one process, got --processes 2"):
+        Settings(Path("run"), EN_ES, tsv=Path("x"), device="cuda", processes=2)
+
+
 def test_directions() -> None:
     assert parse_directions("en-es, es-en") == (("en", "es"), ("es", "en"))
     for bad in "", "en", "en-en", "en-es,en-es", "EN-es":
