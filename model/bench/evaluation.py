@@ -53,6 +53,15 @@ def corpus_chrf(answers: Sequence[str], references: Sequence[str]) -> float:
     return CHRF().corpus_score(answers, [references]).score
 
 
+def chrf_signature() -> str:
+    """How sacrebleu computes the chrF of a corpus. Needs sacrebleu."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    chrf = CHRF()
+    chrf.corpus_score(["a"], [["a"]])
+    return str(chrf.get_signature())
+
+
 def sentence_chrf(answer: str, reference: str) -> float:
     """chrF of one sentence, in percent. Needs sacrebleu."""
     from sacrebleu.metrics.chrf import CHRF

@@ -1,4 +1,4 @@
-"""Who takes part in the comparison of quality: the model, its teacher, and Apertium."""
+"""Who takes part in the comparison of quality: the model, its halves, and Apertium."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import torch
-
-from ..engine.canvas import MAX_CANVAS
 from ..errors import PeerError
-from ..network.config import load_sampler_config
+from ..network.config import VERIFIED, load_sampler_config
 from ..network.tokenizer import Direction, TranslationTokenizer
 from ..network.weights import load_model
-from ..translation import ON_CPU, VERIFIER_BEAMS, Request, Translations
-from ..verifier import beam_search
-from ..verifier.causal_layers import CausalLayers
-from ..verifier.loading import load_reader, load_verifier
+from ..training.rounds import draft_once, write_greedily
+from ..translation import Answer, Request, Translations
 
 _ISO_639_3 = dict(de="deu", en="eng", es="spa", fr="fra", it="ita", pt="por", ja="jpn", zh="zho")
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """`translate` takes all lines at once: with one line, it does what somebody waits for."""
+    """`translate` takes all lines at once: with one line, it does what somebody waits for. `answer`
+    does the same, and tells what it took, where that is to be counted."""
 
     name: str
     translate: Callable[[Sequence[str]], list[str]]
+    answer: Callable[[Sequence[str]], list[Answer]] | None = None
 
 
 def contestants(folder: Path, direction: Direction) -> list[Contestant]:
@@ -40,30 +36,36 @@ def contestants(folder: Path, direction: Direction) -> list[Contestant]:
 
 
 def _own(folder: Path, direction: Direction) -> Iterator[Contestant]:
-    """The model on the CPU, as `surtitle translate` runs it there; and its two halves: a canvas by
-    itself, and its verifier, which is the autoregressive teacher, with the texts as they are."""
+    """The model on the CPU, as `surtitle translate` runs it there. Where answers are drafted and
+    verified, its two halves by themselves too, in float32 and by the plain passes of the network:
+    what it writes greedily, from left to right, and what one denoising pass draws at once."""
     tokenizer = TranslationTokenizer.load(folder)
     model, sampler = load_model(folder), load_sampler_config(folder)
-    verifier = load_verifier(folder, torch.float32, "cpu")
-    reader = load_reader(folder, torch.float32, "cpu")
-    together = Translations(model, tokenizer, sampler, verifier=verifier, reader=reader)
-    yield Contestant("surtitle", partial(_translate, together, direction))
-    if verifier is not None:
-        layers = CausalLayers(verifier, int8=ON_CPU.int8)
-        alone = Translations(model, tokenizer, sampler)
-        yield Contestant("one canvas alone", partial(_translate, alone, direction))
+    together = Translations(model, tokenizer, sampler)
 
-        def decode(texts: Sequence[str]) -> list[str]:
-            prompts = [tokenizer.prompt(text, *direction) for text in texts]
-            answers = beam_search.decode(layers, prompts, MAX_CANVAS, beams=VERIFIER_BEAMS)
-            return [tokenizer.decode(found[0].tokens) if found else "" for found in answers]
+    def answer(texts: Sequence[str]) -> list[Answer]:
+        return together.translate([Request(text, *direction) for text in texts])
 
-        yield Contestant(f"autoregressive teacher, {VERIFIER_BEAMS} beams", decode)
+    def translate(texts: Sequence[str]) -> list[str]:
+        return [found.text for found in answer(texts)]
 
+    def prompts(texts: Sequence[str]) -> list[list[int]]:
+        return [tokenizer.prompt(text, *direction) for text in texts]
 
-def _translate(translations: Translations, direction: Direction, texts: Sequence[str]) -> list[str]:
-    requests = [Request(text, *direction) for text in texts]
-    return [answer.text for answer in translations.translate(requests)]
+    def write(texts: Sequence[str]) -> list[str]:
+        written = write_greedily(model, prompts(texts))
+        ends = model.config.eos_token_ids
+        return [tokenizer.decode([t for t in one.tokens if t not in ends]) for one in written]
+
+    def draw(texts: Sequence[str]) -> list[str]:
+        drafts = draft_once(model, prompts(texts), tokenizer.merge_repeats)
+        return [tokenizer.decode(draft) for draft in drafts]
+
+    is_verified = sampler.decoding == VERIFIED
+    yield Contestant("surtitle", translate, answer if is_verified else None)
+    if is_verified:
+        yield Contestant("greedy", write)
+        yield Contestant("one draft", draw)
 
 
 def find_apertium(direction: Direction) -> Contestant | None:

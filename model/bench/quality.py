@@ -1,7 +1,8 @@
 """`surtitle bench quality`: how good translations are, beside what else could be had here.
 
-Dev sets of a data folder, one reference each; checks that names, numbers, dates and times of day
-survive; how long one sentence takes; and how many amounts are changed. All on the CPU, in one run.
+Dev sets of a data folder, one reference each; how many tokens a pass commits; checks that names,
+numbers, dates and times of day survive; how long one sentence takes; and how many amounts are
+changed. All on the CPU, in one run.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from ..network.tokenizer import Direction
 from ..training.corpus import read_dev_sets
 from ..training.settings import names, parse_directions
 from .checks import KINDS, Check, read_checks
-from .evaluation import LanguageCheck, Scores, evaluate
+from .evaluation import LanguageCheck, Scores, chrf_signature, evaluate
 from .latency import measure_latency, processor, timed_sentences
+from .passes import PassesLine, count_passes
 from .peers import Contestant, contestants
 from .report import report
 
@@ -138,6 +140,7 @@ def main(argv: Sequence[str], count_amounts: AmountCount | None = None) -> int:
             "torch": torch.__version__,
             "model": folder.name,
             "dtype": "float32",
+            "chrf": chrf_signature(),
             "directions": ["-".join(direction) for direction in directions],
         }
         found = (
@@ -173,7 +176,7 @@ def compare(
     dev_sets: Mapping[str, Sequence[Pair]],
     direction: Direction,
     lines: int | None,
-) -> Iterator[ScoreLine | ChecksLine | LatencyLine]:
+) -> Iterator[ScoreLine | PassesLine | ChecksLine | LatencyLine]:
     """Set by set, one rival after the other; `lines`: the most of each set."""
     pairs = [pair for found in dev_sets.values() for pair in found]
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
@@ -203,12 +206,16 @@ def _test_sets(dev_sets: Mapping[str, Sequence[Pair]], lines: int | None) -> Ite
             yield _TestSet(name, "spoken", ("spoken",), taken, skipped)
 
 
-def _scores(rival: Contestant, test_set: _TestSet, language: LanguageCheck) -> Iterator[ScoreLine]:
+def _scores(
+    rival: Contestant, test_set: _TestSet, language: LanguageCheck
+) -> Iterator[ScoreLine | PassesLine]:
     sources, references = test_set.sources, [pair.target for pair in test_set.pairs]
     distinct = list(dict.fromkeys(sources))  # some sentences have several translations
     started = time.perf_counter()
-    found = dict(zip(distinct, rival.translate(distinct), strict=True))
+    counted = rival.answer(distinct) if rival.answer else []
+    texts = [answer.text for answer in counted] if rival.answer else rival.translate(distinct)
     ms_per_line = 1000 * (time.perf_counter() - started) / len(distinct)
+    found = dict(zip(distinct, texts, strict=True))
     answers = [found[source] for source in sources]
     direction = test_set.pairs[0].direction
     for compared in test_set.compared:
@@ -225,6 +232,9 @@ def _scores(rival: Contestant, test_set: _TestSet, language: LanguageCheck) -> I
             ms_per_line,
             evaluate(sources, answers, references, direction[1]),
         )
+    if counted:
+        name = "-".join(direction)
+        yield count_passes(counted, name, test_set.name, test_set.source, rival.name)
 
 
 def _check(

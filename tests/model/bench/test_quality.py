@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 import torch
 
-from surtitle.model.bench import main, models, peers
+from surtitle.model.bench import main, models
 from surtitle.model.bench.checks import read_checks
 from surtitle.model.bench.peers import Contestant
 from surtitle.model.bench.quality import ChecksLine, LatencyLine, ScoreLine, compare
 from surtitle.model.installed import EMBEDDED
 from surtitle.model.network.batches import Pair
-from surtitle.model.network.config import load_sampler_config, save_sampler_config
+from surtitle.model.network.config import VERIFIED, SamplerConfig, save_sampler_config
 from surtitle.model.network.spelling import spoken
 from surtitle.model.network.tokenizer import Direction, TranslationTokenizer
 from surtitle.model.network.weights import save_model
-from surtitle.model.verifier.loading import FOLDER
 
 EN_ES = ("en", "es")
 TATOEBA = {
@@ -98,15 +97,13 @@ def test_one_sentence_by_itself_is_timed() -> None:
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with random weights, and a verifier, in the embedded model's vocabulary."""
+    """A model with random weights in the embedded model's vocabulary."""
     folder = tmp_path_factory.mktemp("toy")
     tokenizer = TranslationTokenizer.load(EMBEDDED).with_directions([EN_ES])
     config = replace(models.CONFIGS["toy"], vocab_size=tokenizer.vocab_size, hidden_size=32)
-    for path in folder, folder / FOLDER:
-        save_model(models.random_model(config, torch.device("cpu")), path, torch.float16)
+    save_model(models.random_model(config, torch.device("cpu")), folder, torch.float16)
     tokenizer.save(folder)
-    sampler = replace(load_sampler_config(EMBEDDED), max_denoising_steps=2)
-    save_sampler_config(sampler, config, folder)
+    save_sampler_config(SamplerConfig(merge_repeats=True, decoding=VERIFIED), config, folder)
     return folder
 
 
@@ -123,7 +120,6 @@ def test_a_whole_run(
     toy: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(data))  # where no Apertium is
-    monkeypatch.setattr(peers, "MAX_CANVAS", 8)  # random weights never end a sentence
     out = data / "quality.jsonl"
     options = ["--directions", "en-es", "--lines", "2", "--out", str(out)]
     counted: list[tuple[Path, Direction, int | None]] = []
@@ -138,17 +134,21 @@ def test_a_whole_run(
     about, *lines, last = map(json.loads, out.read_text(encoding="utf-8").splitlines())
     assert last["contestant"] == "counting"
     assert about["directions"] == ["en-es"] and about["threads"] == torch.get_num_threads()
-    rivals = [
-        "surtitle",
-        "one canvas alone",
-        "autoregressive teacher, 4 beams",
-    ]
+    assert about["chrf"].startswith("nrefs:1|case:mixed")
+    rivals = ["surtitle", "greedy", "one draft"]
     assert [line["contestant"] for line in lines if "median_ms" in line] == rivals
     assert [line["contestant"] for line in lines if "right" in line] == 2 * rivals
     scored = [line for line in lines if "scores" in line]
     assert len(scored) == 3 * len(rivals)
     assert all(line["scores"]["lines"] == 2 and line["ms_per_line"] > 0 for line in scored)
-    assert capsys.readouterr().out.count("\n") == 2 + len(lines)
+    counted = [line for line in lines if "together" in line]
+    assert [(line["source"], line["contestant"]) for line in counted] == [
+        ("written", "surtitle"),
+        ("spoken", "surtitle"),
+    ]
+    shown = capsys.readouterr().out
+    assert "2 answers of 1 or more tokens: committed" in shown
+    assert shown.count("en-es tatoeba spoken  compared") == 2 * len(rivals)
 
 
 def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
