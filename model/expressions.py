@@ -8,13 +8,7 @@ from collections.abc import Sequence
 
 def contains(text: str, expression: str) -> bool:
     """Whether an expression stands in a text as whole words, in any case."""
-    return place_in(text, expression) is not None
-
-
-def place_in(text: str, expression: str) -> tuple[int, int] | None:
-    """The characters of a text at which an expression stands, as whole words, in any case."""
-    found = re.search(rf"(?<!\w){re.escape(expression)}(?!\w)", text, re.IGNORECASE)
-    return found.span() if found else None
+    return bool(re.search(rf"(?<!\w){re.escape(expression)}(?!\w)", text, re.IGNORECASE))
 
 
 def places(answer: str, expression: str, pinned: str, held: Sequence[str], most: int) -> list[str]:

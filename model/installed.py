@@ -1,4 +1,4 @@
-"""The translators on this computer: the embedded ones, and folders that the user put in place."""
+"""The translators on this computer: the embedded one, and folders that the user put in place."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from .errors import CheckpointError
 from .network.tokenizer import Direction, TranslationTokenizer
 
 EMBEDDED = Path(__file__).parent / "embedded"
-SHIPPED = {"embedded": EMBEDDED, "embedded-many": EMBEDDED.with_name("embedded_many")}
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a model can do, and how large it is; the size is with its verifier."""
+    """What a model can do, and how large it is."""
 
     directions: tuple[Direction, ...]
     parameters: int
@@ -34,13 +33,12 @@ def models_folder() -> Path:
 
 
 def model_folders() -> dict[str, Path]:
-    """By name; first those of the package, whose names begin with "embedded". What CTranslate2
-    reads may lie beside them, and is none of ours."""
+    """By name; first that of the package. What CTranslate2 reads may lie beside the others, and is
+    none of ours."""
     folder = models_folder()
     found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     ours = (path for path in found if not (path / "model.bin").is_file() and path.name[0] != ".")
-    own = {path.name: path for path in ours if path.name not in SHIPPED}
-    return {**SHIPPED, **own}
+    return {"embedded": EMBEDDED} | {path.name: path for path in ours if path.name != "embedded"}
 
 
 def models_for(directions: Collection[tuple[str | None, str]]) -> list[str]:

@@ -79,13 +79,15 @@ class TranslatorConfig:
     address of an LLM server, like http://localhost:8000/v1.
 
     `checkpoints` are models for "own", "ct2" or "auto", by their names or folders, the first one
-    that knows a direction first; none: those that are installed. An LLM server is asked for
+    that knows a direction first; none: those that are installed. `decoding` is that of our own
+    models, canvas or verified; None: each its own. An LLM server is asked for
     `llm_model`, None: the one that it has; it gets `llm_requests` at once, with `llm_key`, a secret
     that is shown nowhere.
     """
 
     name: str = "auto"
     checkpoints: tuple[str, ...] = ()
+    decoding: str | None = None
     llm_model: str | None = None
     llm_requests: int = 8
     llm_key: str | None = field(default=None, repr=False)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 TOPS = ("pipeline", "model", "kernels")
 REACHES = {"kernels": set(), "model": {"kernels"}, "pipeline": {"model"}}
 PAGES = sorted(path for path in (ROOT / "web").rglob("*") if path.is_file())
-WEIGHTS = ("embedded", "embedded_many")  # in model/: data, no modules
+WEIGHTS = ("embedded",)  # in model/: data, no modules
 MODULES = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
 
 
@@ -58,9 +58,8 @@ MODEL_ROWS = [  # the same inside model/
     "errors",
     "network",
     "installed",
-    "engine lexicons",
-    "verifier",
-    "expressions course translation",
+    "engine",
+    "expressions translation",
     "training bench",  # each measures and reads with parts of the other
 ]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...kernels.canvas_step import FREE
 
-SLIP = 3  # tokens that a draft may be out of step with what was written
+SLIP = 5  # tokens that a draft may be ahead of what was written
 
 
 def until(tokens: Sequence[int], ends: Container[int]) -> list[int]:
@@ -33,16 +33,20 @@ def drafted(best: Sequence[int], last: int, ends: Container[int]) -> list[int]:
 
 
 def behind(draft: Sequence[int], written: Sequence[int]) -> list[int]:
-    """The rest of a draft behind what was written in its place, the last word of which may not be
-    in it: then it stands for one of the draft's, or is found a little further on."""
+    """The rest of a draft behind what was written in its place.
+
+    Where the last token that was written is not the draft's, the draft is out of step. It goes on
+    behind that token, if it has it a little further on; else all of it waits: a draft lacks words
+    more often than it has others (docs/engine.md).
+    """
     agreed = 0
     while agreed < min(len(draft), len(written)) and draft[agreed] == written[agreed]:
         agreed += 1
     if agreed == len(written):
         return list(draft[agreed:])
-    at = len(written) - 1  # of the last token
-    near = draft[at : at + SLIP + 1]
-    return list(draft[at + 1 + (near.index(written[-1]) if written[-1] in near else 0) :])
+    rest = list(draft[len(written) - 1 :])
+    near = rest[: SLIP + 1]
+    return rest[near.index(written[-1]) + 1 :] if written[-1] in near else rest
 
 
 def opened(best: NDArray[np.int64], entropy: NDArray[np.float32], bound: float) -> list[int]:

@@ -31,7 +31,7 @@ from .step import StepOptions
 from .verified_layout import Read, lay_out_pass, parts_of
 from .verified_step import Passed, VerifiedStep
 
-CANVAS_TOKENS = 24  # at most, behind what is committed
+CANVAS_TOKENS = 12  # at most, behind what is committed: what is further on is drafted in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,17 @@ class VerifiedEngine:
         *,
         generator: torch.Generator | None = None,
         options: StepOptions | None = None,
+        always_drafts: bool | None = None,
     ) -> None:
+        """`always_drafts`: a canvas takes a step in every pass, not only where no draft is left.
+        None: on a GPU, which reads all weights in any case; a CPU pays for each token of it."""
         self.limits = limits = limits or EngineLimits()
         self.config, self.sampler = model.config, sampler
         self._ends = frozenset(model.config.eos_token_ids)
         self._no_draft = self._ends | {model.config.pad_token_id}
         weight = model.embed_tokens.weight
         self._device, self._generator = weight.device, generator
+        self._always_drafts = weight.is_cuda if always_drafts is None else always_drafts
         if not weight.is_cuda:
             keep_freed_memory()
         self._arena = KVArena(model.config, limits.arena_tokens, weight.dtype, weight.device)
@@ -150,10 +154,9 @@ class VerifiedEngine:
         ):
             if not 1 <= value <= most:
                 raise ValueError(f"{what} may have 1 to {most} tokens, got {value}")
-        if len(request.pinned) > request.size:
-            raise ValueError(
-                f"an answer of {request.size} tokens cannot begin with {len(request.pinned)}"
-            )
+        pinned = len(until(request.pinned, self._ends))
+        if pinned >= request.size:
+            raise ValueError(f"an answer of {request.size} tokens cannot begin with {pinned}")
         ticket = next(self._tickets)
         self._waiting.append((ticket, request))
         return ticket
@@ -177,10 +180,12 @@ class VerifiedEngine:
 
         1. Rows begin. The first pass of a row reads its prompt, and what is pinned or proposed
            beforehand; each later one the last token that is committed, and a draft behind it.
-           Beside that, the canvas behind what is committed takes a denoising step.
+           Beside that, the canvas behind what is committed takes a denoising step, in every pass
+           or where no draft is left.
         2. Of each draft as much is committed as the model would have written, and a token more.
            The keys of the rest are dropped: nobody counts them, and the next ones take their place.
-        3. What the canvas believes now is the next draft, behind what was committed meanwhile.
+        3. What the canvas believes now is the next draft, behind what was committed meanwhile; or
+           what is left of the last one.
         """
         self._admit()  # 1
         if not self._rows:
@@ -221,7 +226,8 @@ class VerifiedEngine:
             self._believed[new] = 0
 
     def _canvas_tokens(self, row: _Row) -> int:
-        if len(row.written) < len(row.request.pinned):  # which is all of the answer
+        is_whole = len(row.written) < len(row.request.pinned)  # with its end mark
+        if is_whole or (row.draft and not self._always_drafts):
             return 0
         return min(row.left, CANVAS_TOKENS)
 

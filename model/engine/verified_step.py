@@ -79,9 +79,10 @@ class VerifiedStep:
         x = self._model.norm(torch.cat([x[:tokens], x[drafts.places]]))
         stats, scores = self._scores(x, tokens, drafts.firsts.bool())  # 3
         believed[layout.place] = self._mean(scores[:tokens], stats.log_total[:tokens])  # 4
-        best = stats.best[tokens:].where(drafts.forced == FREE, drafts.forced)
-        log_p = scores[tokens:].gather(1, best[:, None])[:, 0].float() - stats.log_total[tokens:]
-        verdict = accept_prefix(drafts.tokens, best, log_p, drafts.starts)
+        best, log_p = self._chosen(stats.best[tokens:], scores[tokens:], drafts)
+        verdict = accept_prefix(
+            drafts.tokens, best, log_p - stats.log_total[tokens:], drafts.starts
+        )
         return Passed(stats.best[:tokens], stats.entropy[:tokens], verdict)
 
     def _scores(
@@ -101,6 +102,21 @@ class VerifiedStep:
         )
         assert stats.scores is not None, "they were to be kept"
         return stats, stats.scores
+
+    def _chosen(self, best: Tensor, scores: Tensor, drafts: Drafts) -> tuple[Tensor, Tensor]:
+        """What stands behind each token that is read, and its score: what is forced, else what is
+        drafted if that is nearly as likely as the best, else the best."""
+
+        def score(tokens: Tensor) -> Tensor:
+            return scores.gather(1, tokens[:, None])[:, 0].float()
+
+        # Behind the last token of a draft none is drafted: `accept_prefix` reads no further.
+        drafted = drafts.tokens.roll(-1)
+        is_near = score(drafted) >= score(best) - self._sampler.margin
+        is_last = torch.zeros_like(is_near).index_fill(0, drafts.starts[1:] - 1, True)
+        best = torch.where(is_near & ~is_last, drafted, best)
+        best = torch.where(drafts.forced == FREE, best, drafts.forced)
+        return best, score(best)
 
     def _mean(self, scores: Tensor, log_total: Tensor) -> Tensor:
         if self._options.top_tokens is None:

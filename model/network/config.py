@@ -23,6 +23,8 @@ from ..errors import CheckpointError
 SLIDING = "sliding_attention"
 FULL = "full_attention"
 
+CANVAS, VERIFIED = DECODINGS = "canvas", "verified"
+
 _REQUIRED = (  # in config.json; the others have a default there too
     "vocab_size",
     "hidden_size",
@@ -106,9 +108,11 @@ class ModelConfig:
 class SamplerConfig:
     """Settings of the denoising loop; the defaults are the released checkpoint's.
 
-    `merge_repeats` is ours: equal tokens side by side become one; a small model stutters where it
-    is not sure how far a word has come. So is `stand_ins`: rare names and numbers give way to
-    common ones while it translates (stand_ins.py).
+    Ours are `decoding`: answers are what a canvas settles on, or what the causal pass of the same
+    weights verifies of it (engine/verified.py), for which it must have been trained; `margin`: a
+    drafted token is kept that is so many nats less likely than the likeliest at most, so that 0 is
+    greedy decoding; and `merge_repeats`: of a canvas, equal tokens side by side become one; a small
+    model stutters where it is not sure how far a word has come.
     """
 
     max_denoising_steps: int = 48
@@ -118,13 +122,18 @@ class SamplerConfig:
     stability_threshold: int = 1
     confidence_threshold: float = 0.005
     merge_repeats: bool = False
-    stand_ins: bool = False
+    decoding: str = CANVAS
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.max_denoising_steps < 1:
             raise ValueError(f"max_denoising_steps must be 1 or more: {self.max_denoising_steps}")
         if not 0 < self.t_min <= self.t_max:
             raise ValueError(f"0 < t_min <= t_max must hold, got {self.t_min} and {self.t_max}")
+        if self.margin < 0:
+            raise ValueError(f"margin must be 0 or more: {self.margin}")
+        if self.decoding not in DECODINGS:
+            raise ValueError(f"decoding must be {' or '.join(DECODINGS)}, got {self.decoding!r}")
         if self.stability_threshold < 0:
             raise ValueError(f"stability_threshold must be 0 or more: {self.stability_threshold}")
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
-from ..lexicons.lexicon import read_lexicon
 from ..network.batches import Example, Pair, batches, examples
 from ..network.spelling import joint, spoken
 from ..network.tokenizer import Direction, TranslationTokenizer
+from .renaming import renamed
 
-RENAMED_SHARE = 0.6  # of the pairs that get other names, numbers, dates and times if they have any
+RENAMED_SHARE = 0.6  # of the pairs that get other names and numbers if they have any
 JOINED_SHARE = 0.1  # of the pairs that get the next one behind them
 SHARD_PAIRS = 50_000  # tokenized at a time, so that memory does not grow with the corpus
 
@@ -40,10 +40,7 @@ def varied(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
 
 
 def _renamed(pair: Pair, rng: random.Random) -> Pair:
-    lexicon = read_lexicon(pair.direction)
-    if lexicon is None or rng.random() >= RENAMED_SHARE:
-        return pair
-    return lexicon.vary(pair, rng)
+    return renamed(pair, rng) if rng.random() < RENAMED_SHARE else pair
 
 
 def _joined(pairs: Sequence[Pair], rng: random.Random) -> Iterator[Pair]:

@@ -15,6 +15,7 @@ from ..network.batches import MAX_TOKENS, Pair, examples
 from ..network.config import (
     FULL,
     SLIDING,
+    VERIFIED,
     ModelConfig,
     SamplerConfig,
     load_config,
@@ -35,7 +36,7 @@ from .settings import Settings, names
 from .validation import Validator, best_path
 
 SAMPLER = SamplerConfig(  # of the embedded model
-    max_denoising_steps=8, t_min=0.1, t_max=0.4, merge_repeats=True, stand_ins=True
+    max_denoising_steps=8, t_min=0.1, t_max=0.4, merge_repeats=True, decoding=VERIFIED
 )
 TOKENIZER_PAIRS = 500_000  # that a vocabulary is made from, at most
 

@@ -83,6 +83,12 @@ def add_translator_options(parser: argparse.ArgumentParser) -> None:
         help="a name of `surtitle models`, or a model's folder, several times for several; "
         "default: for each language, the first of these models that knows it",
     )
+    parser.add_argument(
+        "--decoding",
+        choices=("canvas", "verified"),
+        help="of our own models: what a canvas settles on, or what a causal pass verifies of it; "
+        "default: as each was trained",
+    )
 
 
 def translator_config(arguments: argparse.Namespace) -> TranslatorConfig:
@@ -90,6 +96,7 @@ def translator_config(arguments: argparse.Namespace) -> TranslatorConfig:
     return TranslatorConfig(
         arguments.translator,
         tuple(arguments.checkpoints),
+        arguments.decoding,
         llm_model=arguments.llm_model,
         llm_requests=arguments.llm_requests,
         llm_key=os.environ.get(LLM_KEY_VARIABLE) or None,

@@ -71,14 +71,14 @@ def open_translator(
         case "auto":
             from .automatic import open_automatic
 
-            return open_automatic(config.checkpoints, directions, say)
+            return open_automatic(config.checkpoints, directions, say, config.decoding)
         case "own":
             from .automatic import with_english
             from .own import OwnTranslator, models_for_each
             from .pivot import PivotTranslator
 
             names = config.checkpoints or models_for_each(with_english(directions))
-            return PivotTranslator([OwnTranslator(*names)], say)
+            return PivotTranslator([OwnTranslator(*names, decoding=config.decoding)], say)
         case "ct2":
             from .automatic import open_installed, remedy
             from .pivot import PivotTranslator

@@ -16,15 +16,18 @@ Direction = tuple[str | None, str]  # the source is None where it is not known y
 
 
 def open_automatic(
-    checkpoints: Sequence[str], directions: Collection[Direction], say: Callable[[str], None]
+    checkpoints: Sequence[str],
+    directions: Collection[Direction],
+    say: Callable[[str], None],
+    decoding: str | None = None,
 ) -> Translator:
     """The models that are named, of either kind; else those of CTranslate2 that are installed, and
-    the embedded ones for what these do not know, or where nobody knows the directions yet.
+    the embedded one for what these do not know, or where nobody knows the directions yet.
 
     Raises TranslatorError.
     """
     if checkpoints:
-        return PivotTranslator(_named(checkpoints), say, remedy)
+        return PivotTranslator(_named(checkpoints, decoding), say, remedy)
     installed = _needed(installed_models(), directions)
     translators: list[Translator] = []
     if installed:
@@ -36,7 +39,7 @@ def open_automatic(
         from .own import OwnTranslator, models_for_each
 
         names = models_for_each(with_english(lacking))
-        translators.append(OwnTranslator(*names))
+        translators.append(OwnTranslator(*names, decoding=decoding))
         works = [each for each in lacking if each[0] is None or _is_known(each, translators, say)]
         is_small = all(name.startswith("embedded") for name in names)
         if is_small and (works or not (lacking or installed)):
@@ -76,7 +79,7 @@ def with_english(directions: Collection[Direction]) -> list[Direction]:
     return list(dict.fromkeys([*directions, *halves]))
 
 
-def _named(checkpoints: Sequence[str]) -> list[Translator]:
+def _named(checkpoints: Sequence[str], decoding: str | None) -> list[Translator]:
     known = ct2_folders()
     ct2 = [
         each
@@ -92,7 +95,7 @@ def _named(checkpoints: Sequence[str]) -> list[Translator]:
     if own:
         from .own import OwnTranslator
 
-        translators.append(OwnTranslator(*own))
+        translators.append(OwnTranslator(*own, decoding=decoding))
     return translators
 
 

@@ -1,9 +1,8 @@
 """A text with common amounts in the place of its own, and with a number for each address (pure).
 
 Any translator has seen "20 dollars" more often than "$1,199.50", and where "20 dólares" comes back,
-"$1.199,50" goes there: what the model's own stand-ins (model/lexicons) are for names, for every
-translator. These are placeholders that a translator has learned already (Crego et al. 2016, arXiv
-1610.05540, section 3.4).
+"$1.199,50" goes there. These are placeholders that a translator has learned already (Crego et al.
+2016, arXiv 1610.05540, section 3.4).
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
    value (text/amounts.py). Nearly all are, and that is all there is to it.
 3. Else a draft is withheld, as the next one comes soon. What is final is asked for again: sentence
    by sentence; around its marks; with small whole numbers in the place of amounts and addresses,
-   which any translator has seen more often, as those in model/lexicons do for one model; and what
-   stands around each of them by itself, which reads worse, and cannot be wrong.
+   which any translator has seen more often; and what stands around each of them by itself, which
+   reads worse, and cannot be wrong.
 
 What is pinned is what people have seen: it is kept in each of these, or nothing is changed.
 """

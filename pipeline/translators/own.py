@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -14,12 +14,11 @@ import torch
 
 from ...model.engine.engine import EngineLimits
 from ...model.errors import CheckpointError
-from ...model.installed import SHIPPED, directions_of_all, find_model, model_folders, models_for
+from ...model.installed import directions_of_all, find_model, model_folders, models_for
 from ...model.network.config import load_sampler_config
 from ...model.network.tokenizer import Direction, TranslationTokenizer
 from ...model.network.weights import load_model
 from ...model.translation import Request, Translations
-from ...model.verifier.loading import load_reader, load_verifier
 from ..errors import TranslatorError
 from ..events import TranslationRequest
 from ..text.pieces import fitting_pieces, joined
@@ -34,10 +33,10 @@ ON_GPU = EngineLimits(rows=128, step_tokens=2048, arena_tokens=40_000)
 
 def models_for_each(directions: Collection[tuple[str | None, str]]) -> list[str]:
     """The first installed model that knows a direction, for each of them, in the order in which
-    they are installed; those of the package where there are no directions yet, or none that a
-    model knows."""
+    they are installed; the embedded one where there are no directions yet, or none that a model
+    knows."""
     firsts = {name for direction in directions for name in models_for([direction])[:1]}
-    return [name for name in model_folders() if name in firsts] or list(SHIPPED)
+    return [name for name in model_folders() if name in firsts] or ["embedded"]
 
 
 class OwnTranslator:
@@ -48,15 +47,16 @@ class OwnTranslator:
 
     name = "own"
 
-    def __init__(self, *models: str | Path) -> None:
+    def __init__(self, *models: str | Path, decoding: str | None = None) -> None:
         """Load models by their names or folders, on the GPU if there is one. A direction is that of
-        the first that knows it; all the requests of a model share its batches.
+        the first that knows it; all the requests of a model share its batches. `decoding`, if not
+        that of each model's folder, is canvas or verified.
 
         Raises TranslatorError.
         """
         on_gpu = torch.cuda.is_available()
         try:
-            self._models = [_Model(find_model(model), on_gpu) for model in models]
+            self._models = [_Model(find_model(model), on_gpu, decoding) for model in models]
         except CheckpointError as error:
             raise TranslatorError(str(error)) from error
         self.at_once = ON_GPU.rows if on_gpu else 16
@@ -146,14 +146,13 @@ class _Model:
     loading: what goes wrong with a text is its own error, and what goes wrong in a step that texts
     share is that of those at work, after which the model begins anew."""
 
-    def __init__(self, folder: Path, on_gpu: bool) -> None:
+    def __init__(self, folder: Path, on_gpu: bool, decoding: str | None) -> None:
         """Raises CheckpointError."""
         device, dtype = ("cuda", torch.bfloat16) if on_gpu else ("cpu", torch.float32)
         self._tokenizer = TranslationTokenizer.load(folder)
         self._model = load_model(folder, dtype, device)
-        self._config = load_sampler_config(folder)
-        self._verifier = load_verifier(folder, dtype, device)
-        self._reader = load_reader(folder, dtype, device)
+        sampler = load_sampler_config(folder)
+        self._sampler = replace(sampler, decoding=decoding or sampler.decoding)
         self._limits = ON_GPU if on_gpu else None
         self.directions = self._tokenizer.directions
         self._translations: Translations | None = self._begin()
@@ -210,14 +209,7 @@ class _Model:
 
     def _begin(self) -> Translations:
         """Without any text. Seeded: the same text gets the same translation on the next run."""
-        return Translations(
-            self._model,
-            self._tokenizer,
-            self._config,
-            verifier=self._verifier,
-            reader=self._reader,
-            limits=self._limits,
-        )
+        return Translations(self._model, self._tokenizer, self._sampler, limits=self._limits)
 
 
 def _pieces(request: TranslationRequest, fits: Callable[[Request], bool]) -> list[Request]:

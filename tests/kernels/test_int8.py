@@ -126,7 +126,7 @@ def test_all_tests_of_8_bits_pass_on_other_processors(name: str) -> None:
     tests = [
         "tests/kernels/test_int8.py",
         "tests/model/engine/test_engine.py",
-        "tests/model/verifier/test_causal_layers.py",
+        "tests/model/engine/test_verified.py",
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     chosen = ["-k", "(int8 or 8_bits) and not other_processors"]

@@ -19,7 +19,6 @@ def test_models_are_found_by_name_and_by_path(models: Path) -> None:
     assert model_folders() == {
         "mine": models / "mine",
         "embedded": EMBEDDED,
-        "embedded-many": EMBEDDED.with_name("embedded_many"),
     }
     assert find_model("mine") == find_model(models / "mine") == models / "mine"
     assert find_model("embedded") == EMBEDDED
@@ -27,9 +26,9 @@ def test_models_are_found_by_name_and_by_path(models: Path) -> None:
 
 def test_models_are_found_by_what_they_translate(models: Path) -> None:
     (models / "mine" / "directions.json").unlink()
-    assert models_for([("en", "es")]) == ["embedded", "embedded-many"]
-    assert models_for([("en", "de"), ("en", "es")]) == ["embedded-many"]
-    assert models_for([(None, "de")]) == ["embedded-many"]
+    assert models_for([("en", "es")]) == ["embedded"]
+    assert models_for([("en", "de"), ("pt", "en")]) == ["embedded"]
+    assert models_for([(None, "de")]) == ["embedded"]
     assert models_for([("ja", "zh")]) == []
 
 
@@ -43,9 +42,7 @@ def test_a_name_goes_before_a_folder_that_happens_to_be_here(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(
-        CheckpointError, match=r"no model yours.*Installed are: embedded, embedded-many, mine"
-    ):
+    with pytest.raises(CheckpointError, match=r"no model yours.*Installed are: embedded, mine"):
         find_model("yours")
 
 

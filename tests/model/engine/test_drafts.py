@@ -23,10 +23,10 @@ def test_equal_neighbors_become_one_with_the_committed_token_before_them() -> No
     ("draft", "written", "rest"),
     [
         ([5, 6, 7, 8], [5, 6], [7, 8]),  # all of it was right
-        ([5, 6, 7, 8], [5, 9], [7, 8]),  # a token stood for another
-        ([5, 6, 7, 8], [5, 7], [8]),  # there was one too many
+        ([5, 6, 7, 8], [5, 9], [6, 7, 8]),  # it lacks a word
+        ([5, 6, 7, 8], [5, 7], [8]),  # it had one too many
         ([5, 6, 7, 8, 9], [8], [9]),
-        ([5, 6, 7, 8, 9, 2, 3], [2], [6, 7, 8, 9, 2, 3]),  # too far: chance
+        ([5, 6, 7, 8, 9, 4, 2, 3], [2], [5, 6, 7, 8, 9, 4, 2, 3]),  # too far: chance
         ([5, 6, 7, 8], [9, 3, 7], [8]),  # a newer draft of what was committed meanwhile
         ([5], [5, 6], []),
         ([], [4], []),

@@ -35,7 +35,8 @@ def variant(model: Denoiser, **changes: Any) -> Denoiser:
 
 
 def engine(model: Denoiser, **settings: Any) -> VerifiedEngine:
-    sampler = SamplerConfig(t_min=0.1, t_max=0.4, entropy_bound=2.0)
+    margin = settings.pop("margin", 0.0)
+    sampler = SamplerConfig(t_min=0.1, t_max=0.4, entropy_bound=2.0, margin=margin)
     limits = settings.pop("limits", LIMITS)
     generator = torch.Generator().manual_seed(3)
     return VerifiedEngine(model, sampler, limits, generator=generator, **settings)
@@ -57,16 +58,25 @@ def run(
 
 
 @torch.inference_mode()
+def next_scores(model: Denoiser, request: AnswerRequest, written: Sequence[int]) -> Tensor:
+    tokens = torch.tensor([[*request.prompt, *written]])
+    hidden, _ = model.encode(tokens, prompt_tokens=torch.tensor([len(request.prompt)]))
+    scores = model.logits(hidden[0, -1])
+    if not written:
+        scores[[EOS, PAD]] = -1e30
+    return scores
+
+
+def second_best(model: Denoiser, request: AnswerRequest, written: Sequence[int]) -> list[int]:
+    return [int(next_scores(model, request, written).topk(2).indices[1])]
+
+
 def greedy(model: Denoiser, request: AnswerRequest) -> tuple[list[int], float]:
     """The answer that is written from left to right, each time from the beginning, and its mean
     log-probability."""
-    prompt, written, logs = list(request.prompt), list[int](), list[float]()
+    written, logs = list[int](), list[float]()
     while len(written) < request.size and EOS not in written:
-        tokens = torch.tensor([[*prompt, *written]])
-        hidden, _ = model.encode(tokens, prompt_tokens=torch.tensor([len(prompt)]))
-        scores = model.logits(hidden[0, -1])
-        if not written:
-            scores[[EOS, PAD]] = -1e30
+        scores = next_scores(model, request, written)
         nth = len(written)
         best = int(scores.argmax())
         written.append(request.pinned[nth] if nth < len(request.pinned) else best)
@@ -110,12 +120,31 @@ def test_an_answer_is_that_of_greedy_decoding(
     weights = variant(calm if seed else model, bidirectional_prompt=mutual)
     asked = list(requests(weights, seed, weights.config.sliding_window if mutual else 60))
     answers = [greedy(weights, request) for request in asked]
-    for every, window in ((0, 24), (1, 5), (3, 9)):
+    for every, window, always in ((0, 24, True), (1, 5, False), (3, 9, True)):
         monkeypatch.setattr(verified, "CANVAS_TOKENS", window)
-        found = run(engine(weights), asked, every)
+        found = run(engine(weights, always_drafts=always), asked, every)
         assert [answer.tokens for answer in found] == [expected for expected, _ in answers]
         likelihoods = [likelihood for _, likelihood in answers]
         assert [answer.likelihood for answer in found] == pytest.approx(likelihoods, abs=1e-3)
+
+
+@pytest.mark.parametrize("margin", [0.5, 3.0])
+def test_what_is_nearly_as_likely_is_kept_of_a_draft(model: Denoiser, margin: float) -> None:
+    """And nothing that is less likely: in no token, given those before it."""
+    weights, rng = variant(model), random.Random(9)
+    kept = 0
+    for _ in range(3):
+        request = AnswerRequest(tokens(rng, 9), 20)
+        draft = greedy(weights, request)[0]
+        draft[3:4] = second_best(weights, request, draft[:3])
+        request = dataclasses.replace(request, draft=draft)
+        (found,) = run(engine(weights, margin=margin), [request])
+        kept += found.tokens[:4] == draft[:4]
+        written = [*found.tokens, *[EOS] * (len(found.tokens) < request.size)]
+        for nth, token in enumerate(written):
+            scores = next_scores(weights, request, written[:nth])
+            assert scores[token] >= scores.max() - margin - 1e-3
+    assert (kept > 0) is (margin > 1)
 
 
 def test_a_right_draft_takes_one_pass(model: Denoiser) -> None:
@@ -140,7 +169,7 @@ def test_the_scores_of_canvases_are_those_of_the_model(
 ) -> None:
     """Behind what is committed, the last token of which gets its keys in the same pass."""
     weights = variant(model, bidirectional_prompt=True)
-    asked = engine(weights)
+    asked = engine(weights, always_drafts=True)
     rng = random.Random(4)
     for size in (11, 16):
         asked.add(AnswerRequest(tokens(rng, size), 30, pinned=tokens(rng, size % 5)))

@@ -90,8 +90,8 @@ def test_where_nobody_knows_the_languages_yet_all_are_loaded(installed: Path) ->
 
 
 def test_named_models_of_both_kinds(installed: Path) -> None:
-    assert choice(("en", "es"), checkpoints=("embedded-many",)) == ("own", [])
-    both = ("opus-mt-en-es", "embedded-many")
+    assert choice(("en", "es"), checkpoints=("embedded",)) == ("own", [])
+    both = ("opus-mt-en-es", "embedded")
     assert choice(("fr", "es"), checkpoints=both) == ("ct2 and own", [])
     assert choice(("en", "es"), checkpoints=(str(installed / "opus-mt-en-es"),)) == ("ct2", [])
 
