@@ -52,7 +52,9 @@ def test_files_are_named_by_the_language_that_was_found(tmp_path: Path) -> None:
 def test_silence_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def hear_nothing(self: CountingRecognizer, utterance: Utterance, language: str) -> list[Word]:
+    def hear_nothing(
+        self: CountingRecognizer, utterance: Utterance, language: str, *_: object
+    ) -> list[Word]:
         return []
 
     monkeypatch.setattr(CountingRecognizer, "recognize", hear_nothing)
@@ -74,7 +76,9 @@ def test_a_recording_that_cannot_be_translated_is_reported_and_the_next_one_is_d
         path.symlink_to(SAMPLE)
     words = iter(("poison",))
 
-    def hear(self: CountingRecognizer, utterance: Utterance, language: str) -> list[Word]:
+    def hear(
+        self: CountingRecognizer, utterance: Utterance, language: str, *_: object
+    ) -> list[Word]:
         return [Word(next(words, "bread"), 1000 * utterance.start_sample // 16_000, 10**6, 1.0)]
 
     monkeypatch.setattr(CountingRecognizer, "recognize", hear)
@@ -170,7 +174,9 @@ def test_whatever_happens_to_a_recording_the_next_one_is_done(
         (tmp_path / name).symlink_to(SAMPLE)
     hear = CountingRecognizer.recognize
 
-    def fail_once(self: CountingRecognizer, utterance: Utterance, language: str) -> list[Word]:
+    def fail_once(
+        self: CountingRecognizer, utterance: Utterance, language: str, *_: object
+    ) -> list[Word]:
         monkeypatch.setattr(CountingRecognizer, "recognize", hear)
         raise ZeroDivisionError("no sound")
 
