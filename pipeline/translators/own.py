@@ -213,8 +213,9 @@ class _Model:
 
 
 def _pieces(request: TranslationRequest, fits: Callable[[Request], bool]) -> list[Request]:
-    """The sentences of a text, long ones cut; a live segment is one already, and what must hold an
-    expression is not cut where it fits: nobody knows which part of it should.
+    """The sentences of a text, long ones cut; a live segment is one already, and what is pinned,
+    drafted or must hold an expression is not cut where it fits: nobody knows which part of it that
+    concerns.
 
     Of a text that fits no canvas nothing is lost: it is cut until its pieces do.
     """
@@ -228,7 +229,8 @@ def _pieces(request: TranslationRequest, fits: Callable[[Request], bool]) -> lis
         request.required,
         request.key,
     )
-    if (request.key is not None or request.required) and fits(whole):
+    is_bound = request.pinned or request.draft or request.required
+    if (request.key is not None or is_bound) and fits(whole):
         return [whole] if request.text.strip() else []
 
     def piece_fits(text: str) -> bool:

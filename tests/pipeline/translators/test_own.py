@@ -63,6 +63,11 @@ def test_hostile_text_does_no_harm(translator: OwnTranslator, text: str) -> None
     assert isinstance(answer, str)
 
 
+def test_what_is_pinned_is_kept_of_a_text_that_is_no_segment(translator: OwnTranslator) -> None:
+    request = TranslationRequest("Do all of you speak French?", "en", "es", pinned="Haz")
+    assert translate(translator, [request])[0].startswith("Haz ")
+
+
 def test_unknown_direction(translator: OwnTranslator) -> None:
     with pytest.raises(TranslatorError, match="en to ja, only .*en-es.*pt-en$"):
         translator.check("en", "ja")
