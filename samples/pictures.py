@@ -111,7 +111,8 @@ def files_page(browser: Browser) -> None:
     page.get_by_role("button", name="Make subtitles").click()
     cue = page.get_by_role("textbox", name="Spanish at 0:00").first
     cue.wait_for(timeout=180_000)
-    page.locator("#result").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Play from 0:04").click()
+    page.wait_for_timeout(1500)  # the player shows its picture
     page.locator("#result").evaluate("section => section.scrollIntoView()")
     save(pyvips.Image.new_from_buffer(page.screenshot(), ""), "files")
 
