@@ -18,6 +18,8 @@ def test_ctrl_c_ends_it_while_it_waits_for_a_line() -> None:
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Where tests run in the background of a shell, they and their children ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         os.write(ours, b"hello\n")
