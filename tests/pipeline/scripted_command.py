@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class ScriptedMicrophone:
-    lost_ms = 0
+    lost_ms = waiting_ms = 0
 
     def __init__(self, device: str | None) -> None: ...
 
