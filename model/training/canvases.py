@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,21 @@ SPARE_TOKENS = 8  # that a canvas for a whole answer has at most
 SHORT_CANVASES = (8, 12, 16)  # behind a committed beginning
 PURE_SHARE = 0.4  # of the canvases that are nothing but noise, as a draft begins
 DECAY = 0.85  # of the weight, from each position of a short canvas to the next
+
+
+class Scored(NamedTuple):
+    """What a model draws where an answer has tokens, and behind its end mark.
+
+    hidden [N, D], index [N] of the token among those of all answers of the batch, weights [N];
+    the tail's hidden [M, D], targets [M] and weights [M]
+    """
+
+    hidden: Tensor
+    index: Tensor
+    weights: Tensor
+    tail_hidden: Tensor
+    tail_targets: Tensor
+    tail_weights: Tensor
 
 
 class Canvases:
@@ -42,6 +58,8 @@ class Canvases:
         else:
             self._commits = [self._integer(len(e.answer)) for e in self._examples]
             self._size = SHORT_CANVASES[self._integer(len(SHORT_CANVASES))]
+        lengths = torch.tensor([0, *(len(e.answer) for e in batch)])
+        self._firsts = lengths.cumsum(dim=0)[:-1][rows]  # of each answer among all answers' tokens
         self._clean = self._behind([e.draft for e in self._examples])  # [B, C]
         share = self._uniform(len(self._clean), 1).sqrt()
         self._share = torch.where(self._uniform(len(self._clean), 1) < PURE_SHARE, 1.0, share)
@@ -82,16 +100,25 @@ class Canvases:
         index = where[:, :, None].expand_as(expected)
         return canvas, torch.cat([expected, nothing], dim=1).gather(1, index)
 
-    def scored(self, canvas: Tensor, expected: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Hidden states [N, D], targets [N] and weights [N] of the positions that count."""
+    def scored(self, canvas: Tensor, expected: Tensor | None) -> Scored:
+        """What the model draws of a canvas."""
         hidden = self._model.denoise_hidden(canvas, self._committed(), expected)
         target = self._behind([e.answer for e in self._examples])
+        where = torch.arange(self._size)
         is_tail = target == self._model.config.pad_token_id
-        asked = ~is_tail | (self._uniform(*target.shape) < TAIL_SHARE)
+        is_asked = is_tail & (self._uniform(*target.shape) < TAIL_SHARE)
         weights = torch.where(is_tail, TAIL_WEIGHT / TAIL_SHARE, 1.0)
         if not self._is_whole:
-            weights = weights * DECAY ** torch.arange(self._size)
-        return hidden[asked], target[asked], weights[asked]
+            weights = weights * DECAY**where
+        nth = torch.tensor(self._commits)[:, None] + where  # of the row's answer
+        return Scored(
+            hidden[~is_tail],
+            (self._firsts[:, None] + nth)[~is_tail],
+            weights[~is_tail],
+            hidden[is_asked],
+            target[is_asked],
+            weights[is_asked],
+        )
 
     def _committed(self) -> KVCache:
         """The keys of prompts and committed beginnings."""

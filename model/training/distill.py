@@ -31,6 +31,7 @@ from .loop import one_thread
 from .settings import Settings
 
 CHUNK_UNITS = 512
+TAUGHT_SHARE = 0.7  # of the pairs of the joint stage: drafts learn most from one way of writing
 
 _Distill = Callable[[Direction, Sequence[Unit]], list[Pair]]
 
@@ -79,16 +80,18 @@ def run_distill(
 
 
 def read_distilled(settings: Settings) -> list[Pair]:
-    """The pairs for the joint stage; none before this stage is done."""
+    """The pairs for the joint stage, the teacher's as often as to be at least TAUGHT_SHARE of them;
+    none before this stage is done."""
     chunks = {direction: _chunks(settings, direction) for direction in settings.directions}
     if not all(map(_is_done, chunks.values())):
         return []
-    return [
-        Pair(source, target, direction, draft)
-        for direction in settings.directions
-        for chunk in chunks[direction]
-        for source, target, draft in chunk["pairs"]
-    ]
+    found: dict[str, list[Pair]] = {"taught": [], "rest": []}
+    for direction in settings.directions:
+        for chunk in chunks[direction]:
+            found[chunk["kind"]] += [Pair(s, t, direction, d) for s, t, d in chunk["pairs"]]
+    taught, rest = found["taught"], found["rest"]
+    times = round(len(rest) / len(taught) * TAUGHT_SHARE / (1 - TAUGHT_SHARE)) if taught else 0
+    return taught * max(1, times) + rest
 
 
 def _units(corpus: Corpus, settings: Settings, direction: Direction) -> list[Unit]:

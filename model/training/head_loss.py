@@ -7,6 +7,7 @@ gradients (the idea of the Liger kernels, arXiv 2410.10989, section 3.2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -15,22 +16,23 @@ from torch import Tensor
 CHUNK_ROWS = 128
 
 
+_ToSlope = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
+
+
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, cap: float
+        ctx: Any, hidden: Tensor, weight: Tensor, to_slope: _ToSlope
     ) -> Tensor:
-        dtype = torch.bfloat16 if torch.is_autocast_enabled(hidden.device.type) else hidden.dtype
+        dtype = _head_dtype(hidden)
         hidden, head = hidden.to(dtype), weight.to(dtype)
         rows = hidden.shape[0]
         weight_gradient = torch.zeros_like(weight)
         hidden_gradient = torch.empty_like(hidden)
-        loss = weights.new_zeros(())
+        loss = torch.zeros((), device=hidden.device)
         for start in range(0, rows, CHUNK_ROWS):
             part = slice(start, min(start + CHUNK_ROWS, rows))
-            chunk_loss, slope = scores_to_slope(
-                hidden[part] @ head.T, targets[part, None], weights[part, None], cap
-            )
+            chunk_loss, slope = to_slope(hidden[part] @ head.T, part)
             loss += chunk_loss
             slope = slope.to(dtype)
             hidden_gradient[part] = slope @ head
@@ -41,7 +43,7 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         hidden_gradient, weight_gradient = cast("tuple[Tensor, Tensor]", ctx.saved_tensors)
-        return hidden_gradient * gradient, weight_gradient * gradient, None, None, None
+        return hidden_gradient * gradient, weight_gradient * gradient, None
 
 
 def scores_to_slope(
@@ -60,6 +62,20 @@ def scores_to_slope(
     return (losses * weights).sum(), slope * (1 - bent * bent) * weights
 
 
+def scores_to_likeness(
+    scores: Tensor, taught: Tensor, weights: Tensor, cap: float
+) -> tuple[Tensor, Tensor]:
+    """The same against what the teacher's raw scores [rows, V] say."""
+    bent = torch.tanh(scores.float() / cap)
+    powers = torch.exp(bent * cap)
+    total = powers.sum(dim=-1, keepdim=True)
+    expected = torch.exp(torch.tanh(taught.float() / cap) * cap)
+    expected = expected / expected.sum(dim=-1, keepdim=True)
+    losses = total.log() - cap * (expected * bent).sum(dim=-1, keepdim=True)
+    slope = powers / total - expected
+    return (losses * weights).sum(), slope * (1 - bent * bent) * weights
+
+
 def head_loss(
     hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, cap: float
 ) -> Tensor:
@@ -68,7 +84,29 @@ def head_loss(
     hidden [N, D], weight [V, D], targets [N] int64, weights [N] float32; a scalar float32.
     The gradient is computed in the forward pass, so there is no second derivative.
     """
-    return cast("Tensor", _HeadLoss.apply(hidden, weight, targets, weights, cap))
+
+    def to_slope(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        return scores_to_slope(scores, targets[part, None], weights[part, None], cap)
+
+    return cast("Tensor", _HeadLoss.apply(hidden, weight, to_slope))
+
+
+def head_likeness(
+    hidden: Tensor, weight: Tensor, teacher: Tensor, weights: Tensor, cap: float
+) -> Tensor:
+    """`head_loss` against the probabilities that the head gives for `teacher` [N, D], which gets no
+    gradient: distillation (arXiv 1503.02531) at a temperature of 1."""
+    dtype = _head_dtype(hidden)
+    taught, head = teacher.detach().to(dtype), weight.detach().to(dtype)
+
+    def to_slope(scores: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        return scores_to_likeness(scores, taught[part] @ head.T, weights[part, None], cap)
+
+    return cast("Tensor", _HeadLoss.apply(hidden, weight, to_slope))
+
+
+def _head_dtype(hidden: Tensor) -> torch.dtype:
+    return torch.bfloat16 if torch.is_autocast_enabled(hidden.device.type) else hidden.dtype
 
 
 def head_belief(
@@ -78,7 +116,7 @@ def head_belief(
 
     hidden [N, D], weight [V, D]. The mean is of the rows of `weight`, unscaled. No gradient.
     """
-    dtype = torch.bfloat16 if torch.is_autocast_enabled(hidden.device.type) else hidden.dtype
+    dtype = _head_dtype(hidden)
     head = weight.detach().to(dtype)
     means: list[Tensor] = []
     best: list[Tensor] = []

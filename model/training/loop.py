@@ -234,7 +234,7 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
             if stage == "autoregressive":
                 loss = autoregressive_loss(model, batch)
             else:
-                own_drafts = progress.seconds >= OWN_DRAFTS * budget_s
+                own_drafts = settings.is_tuning or progress.seconds >= OWN_DRAFTS * budget_s
                 loss = joint_loss(model, batch, generator, own_drafts)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -266,6 +266,7 @@ def _compile(model: Denoiser) -> None:
         layer.compile(dynamic=True)
     # The loss and Muon are many small operations: with these a step is an eighth quicker.
     head_loss.scores_to_slope = torch.compile(head_loss.scores_to_slope, dynamic=True)
+    head_loss.scores_to_likeness = torch.compile(head_loss.scores_to_likeness, dynamic=True)
     muon.orthogonalize = torch.compile(muon.orthogonalize, dynamic=False)
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from ..network.batches import Example, pad
 from ..network.denoiser import Denoiser, Layer
 from ..network.kv_cache import KVCache
-from .canvases import Canvases
-from .head_loss import head_loss
+from .canvases import Canvases, Scored
+from .head_loss import head_likeness, head_loss
 
 BALANCE_WEIGHT = 0.01  # of the experts' balance loss (Switch Transformer, arXiv 2101.03961, 2.2)
 
@@ -58,7 +58,7 @@ def joint_loss(
     generator: torch.Generator,
     own_drafts: bool = False,
 ) -> Tensor:
-    """Next-token cross-entropy on the answers, and that of canvases that read the same keys.
+    """Next-token cross-entropy on the answers, and that of canvases which read the same keys.
 
     1. One causal pass over prompt and answer, as in `autoregressive_loss`.
     2. A third of the rows get a canvas for their whole answer and some padding. The others get a
@@ -72,6 +72,8 @@ def joint_loss(
        (step-unrolled denoising, arXiv 2112.06749).
     5. With `own_drafts` half of the batches have the model's own drafts in place of 4, as they
        are left over by a round: `Canvases.redrafted`.
+    6. What a canvas says of each token of an answer is to be what the causal pass says of it, all
+       probabilities and not just the token: that is what a draft will be verified by.
     Both losses weigh the same, as in DiffusionGemma's own recipe; the tail behind the end mark
     weighs little.
     """
@@ -79,7 +81,7 @@ def joint_loss(
     balance = balance_loss(model)
     third = (len(batch) + int(torch.randint(0, 3, (), generator=generator))) // 3
     redraft = own_drafts and _chance(generator, 0.5)
-    scored: list[tuple[Tensor, Tensor, Tensor]] = []
+    scored: list[Scored] = []
     for rows, is_whole in ((slice(0, third), True), (slice(third, len(batch)), False)):
         if not batch[rows]:
             continue
@@ -91,15 +93,20 @@ def joint_loss(
             canvas, expected = canvases.denoised_once(canvas)
         scored.append(canvases.scored(canvas, expected))
         balance = balance + balance_loss(model) / 2
-    drafted, asked, counts = map(torch.cat, zip(*scored, strict=True))
-    loss = head_loss(
-        torch.cat([hidden, drafted]),
-        model.embed_tokens.weight,
-        torch.cat([targets, asked]),
-        torch.cat([weights, counts / counts.sum()]),
-        model.config.final_logit_softcapping,
+    drawn, index, counts, tail, tail_targets, tail_counts = map(
+        torch.cat, zip(*scored, strict=True)
     )
-    return loss + BALANCE_WEIGHT * balance
+    head, cap = model.embed_tokens.weight, model.config.final_logit_softcapping
+    total = counts.sum() + tail_counts.sum()
+    written = head_loss(
+        torch.cat([hidden, tail]),
+        head,
+        torch.cat([targets, tail_targets]),
+        torch.cat([weights, tail_counts / total]),
+        cap,
+    )
+    drafted = head_likeness(drawn, head, hidden[index], counts / total, cap)
+    return written + drafted + BALANCE_WEIGHT * balance
 
 
 def _chance(generator: torch.Generator, share: float) -> bool:

@@ -82,14 +82,14 @@ class Settings:
         """What runs, in this order. A tuned model learns from people's translations alone."""
         if self.stage is not None:
             return (self.stage,)
-        return STAGES[2:] if self._is_tuning else STAGES
+        return STAGES[2:] if self.is_tuning else STAGES
 
     def budget_s(self, stage: str) -> float:
         whole = sum(SHARES.get(one, 0) for one in self.stages)
         return 60 * self.minutes * SHARES[stage] / whole
 
     def peak_lr(self, stage: str) -> float:
-        return self.lr or (FINE_TUNING_LR if self._is_tuning else PEAK_LR[stage])
+        return self.lr or (FINE_TUNING_LR if self.is_tuning else PEAK_LR[stage])
 
     @property
     def tokens_to_learn(self) -> int:
@@ -97,7 +97,7 @@ class Settings:
         return self.vocab_size or 4096 + 1024 * len(languages(self.directions))
 
     @property
-    def _is_tuning(self) -> bool:
+    def is_tuning(self) -> bool:
         return self.start_from is not None and not self.new_languages
 
 

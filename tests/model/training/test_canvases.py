@@ -23,8 +23,7 @@ def test_a_canvas_reads_nothing_behind_what_is_committed(tiny: Denoiser) -> None
         _, cache, _, _ = _causal_pass(tiny, [row])
         canvases = Canvases(tiny, [row], cache, slice(0, 1), False, generator())
         canvases._commits, canvases._size = [2], 8
-        hidden, _, _ = canvases.scored(torch.full((1, 8), 30), None)
-        found.append(hidden[:3])
+        found.append(canvases.scored(torch.full((1, 8), 30), None).hidden)
     torch.testing.assert_close(found[0], found[1])
 
 
@@ -40,3 +39,16 @@ def test_own_drafts_move_the_commit_behind_what_is_right(
     canvas, _ = canvases.redrafted()
     assert canvases._commits == [3]  # two that are right, and the causal pass's own
     assert canvas[0, :5].tolist() == [23, 24, 25, 1, 0]
+
+
+def test_each_token_of_a_canvas_is_told_its_place_among_those_of_all_answers(
+    tiny: Denoiser,
+) -> None:
+    answers = (20, 21, 1), (30, 31, 32, 33, 1), (40, 41, 42, 1)
+    batch = [Example((2, 5, 3), answer, answer) for answer in answers]
+    _, cache, targets, _ = _causal_pass(tiny, batch)
+    canvases = Canvases(tiny, batch, cache, slice(1, 3), False, generator())
+    canvases._commits, canvases._size = [2, 3], 8
+    scored = canvases.scored(torch.full((2, 8), 30), None)
+    assert targets[scored.index].tolist() == [32, 33, 1, 1]
+    assert not scored.tail_targets.any()

@@ -6,7 +6,7 @@ import torch
 from surtitle.model.network.batches import Example
 from surtitle.model.network.denoiser import Denoiser
 from surtitle.model.training import losses
-from surtitle.model.training.canvases import Canvases
+from surtitle.model.training.canvases import Canvases, Scored
 from surtitle.model.training.losses import autoregressive_loss, joint_loss
 
 BATCH = [
@@ -40,6 +40,7 @@ def test_writing_is_half_of_it(tiny: Denoiser, monkeypatch: pytest.MonkeyPatch) 
     writing = autoregressive_loss(tiny, BATCH).item()
     both = joint_loss(tiny, BATCH, generator()).item()
     assert both > writing + 1  # nats: canvases are guesses yet
-    nothing = torch.zeros(0, 32), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+    hidden, tokens, weights = torch.zeros(0, 32), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+    nothing = Scored(hidden, tokens, weights, hidden, tokens, weights)
     monkeypatch.setattr(Canvases, "scored", lambda *_: nothing)
     assert joint_loss(tiny, BATCH, generator()).item() == pytest.approx(writing, abs=1e-5)
