@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,22 @@ from torch import Tensor
 from .dispatch import use_triton
 
 
-@dataclass(frozen=True, slots=True)
+class Padded(NamedTuple):
+    """Sequences as a rectangle of B rows, each with the most earlier keys S and new tokens N.
+
+    at_old   [B, S] int64: where the earlier keys are in the arena
+    at_new   [B, N] int64: where the new tokens are in the flat batch
+    is_new   [B, N] bool: where there is one
+    visible  [B, 1, N, S + N] bool: what each of them sees
+    """
+
+    at_old: Tensor
+    at_new: Tensor
+    is_new: Tensor
+    visible: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
     """B sequences of new tokens, one behind the other in a flat batch of T.
 
@@ -27,6 +43,13 @@ class Sequences:
     prefix_tokens: Tensor
     causal: Tensor
     longest: int
+    _padded: dict[int | None, Padded] = field(default_factory=dict[int | None, Padded], init=False)
+
+    def padded(self, window: int | None) -> Padded:
+        """What all layers with this window need, computed once."""
+        if window not in self._padded:
+            self._padded[window] = _pad(self, window)
+        return self._padded[window]
 
 
 def ragged_attention(
@@ -64,17 +87,25 @@ def reference(
     """All sequences padded to the longest prefix and the most new tokens, under a mask."""
     if not len(q):
         return torch.empty_like(q)
-    starts, device = sequences.starts.long(), q.device
+    at_old, at_new, is_new, visible = sequences.padded(window)
+    keys, values = (
+        torch.cat([of_old[at_old], of_new[at_new]], dim=1).transpose(1, 2)  # [B, G, S + N, K]
+        for of_old, of_new in zip(arena, (k, v), strict=True)
+    )
+    out = F.scaled_dot_product_attention(
+        q[at_new].transpose(1, 2), keys, values, visible, scale=1.0, enable_gqa=True
+    )
+    return out.transpose(1, 2)[is_new]
+
+
+def _pad(sequences: Sequences, window: int | None) -> Padded:
+    starts, device = sequences.starts.long(), sequences.starts.device
     earlier = sequences.prefix_tokens.long()[:, None, None]  # [B, 1, 1]
     most = int(starts.diff().max()), int(earlier.max())
     new, old = (torch.arange(n, device=device) for n in most)
     is_new = new < starts.diff()[:, None]  # [B, N]
     at_new = (starts[:-1, None] + new).where(is_new, 0)
     at_old = (sequences.prefix_starts.long()[:, None] + old).where(old < earlier[:, 0], 0)
-    keys, values = (
-        torch.cat([of_old[at_old], of_new[at_new]], dim=1).transpose(1, 2)  # [B, G, S + N, K]
-        for of_old, of_new in zip(arena, (k, v), strict=True)
-    )
     position = torch.cat([old.expand(len(is_new), 1, -1), earlier + new], dim=-1)  # [B, 1, S + N]
     is_key = torch.cat([old < earlier[:, 0], is_new], dim=1)[:, None]
     query = earlier + new[:, None]  # [B, N, 1]
@@ -84,7 +115,4 @@ def reference(
         visible &= position > torch.where(causal, query, earlier) - window
     # A padded query sees all: its softmax stays finite.
     visible |= ~is_new[:, :, None]
-    out = F.scaled_dot_product_attention(
-        q[at_new].transpose(1, 2), keys, values, visible[:, None], scale=1.0, enable_gqa=True
-    )
-    return out.transpose(1, 2)[is_new]
+    return Padded(at_old, at_new, is_new, visible[:, None])

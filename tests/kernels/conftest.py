@@ -76,7 +76,7 @@ def _mapped(change: Callable[[Tensor], Tensor], x: Any) -> Any:
     if isinstance(x, tuple):
         return tuple(_mapped(change, y) for y in x)
     if is_dataclass(x) and not isinstance(x, type):
-        return type(x)(**{f.name: _mapped(change, getattr(x, f.name)) for f in fields(x)})
+        return type(x)(**{f.name: _mapped(change, getattr(x, f.name)) for f in fields(x) if f.init})
     return x
 
 
