@@ -86,7 +86,7 @@ class Canvases:
         answers = [e.answer for e in self._examples]
         agreed = (draft == self._behind(answers)).cumprod(dim=1).sum(dim=1)
         taken = [
-            min(int(n) + 1, len(answer) - 1 - commit)
+            min(int(n) + 1, self._size, len(answer) - 1 - commit)
             for n, answer, commit in zip(agreed, answers, self._commits, strict=True)
         ]
         self._commits = [c + n for c, n in zip(self._commits, taken, strict=True)]

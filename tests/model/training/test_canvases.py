@@ -41,6 +41,21 @@ def test_own_drafts_move_the_commit_behind_what_is_right(
     assert canvas[0, :5].tolist() == [23, 24, 25, 1, 0]
 
 
+def test_own_drafts_that_are_right_to_their_end_leave_noise(
+    tiny: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = tuple(range(20, 32))
+    row = Example((2, 5, 3), answer, answer)
+    _, cache, _, _ = _causal_pass(tiny, [row])
+    canvases = Canvases(tiny, [row], cache, slice(0, 1), False, generator())
+    canvases._commits, canvases._size = [1], 8
+    draft = torch.tensor([answer[1:9]])
+    monkeypatch.setattr(canvases, "_belief", lambda *_: (torch.zeros(1, 8, 32), draft))
+    canvas, _ = canvases.redrafted()
+    assert canvases._commits == [9]
+    assert canvas.shape == (1, 8)
+
+
 def test_each_token_of_a_canvas_is_told_its_place_among_those_of_all_answers(
     tiny: Denoiser,
 ) -> None:
