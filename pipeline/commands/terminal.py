@@ -11,7 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -105,7 +105,10 @@ class TerminalView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end()
+        try:
+            self._end()
+        except BrokenPipeError:
+            _mute(sys.stdout)
         if self._live.is_started:
             self._live.update(Text(), refresh=True)
             self._live.stop()
@@ -146,11 +149,14 @@ class TerminalView:
         self._draw()
 
     def say(self, line: str) -> None:
-        """A notice that is no caption."""
+        """A notice that is no caption. Where nobody reads it any more, all goes on without."""
         if self._live.is_started:
             self._console.print(Text(printable(line), style="yellow"))
-        else:
+            return
+        try:
             print(f"surtitle: {printable(line)}", file=sys.stderr)
+        except BrokenPipeError:
+            _mute(sys.stderr)
 
     def _begin(self, session: object, captions: list[Caption]) -> bool:
         """Forget what another session has said; return whether this one is new."""
@@ -205,13 +211,20 @@ def _said(caption: Caption) -> str:
 
 def run_until_stopped(view: TerminalView, make_work: MakeWork, grace_s: float = 0.0) -> int:
     """Run what shows captions; return the exit status. SIGINT and SIGTERM are the way to end it:
-    the work then has `grace_s` to come to its end, which the view tells."""
+    the work then has `grace_s` to come to its end, which the view tells. It ends as well when
+    nobody reads the captions any more."""
     try:
         with Stop() as stop:
             asyncio.run(run_until_wanted(stop, make_work(stop), grace_s, view.say))
-    except BrokenPipeError:  # who read our output has gone; the interpreter flushes it once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _mute(sys.stdout)
     return 0
+
+
+def _mute(stream: TextIO) -> None:
+    """Who read it has gone: what comes, and what the interpreter flushes at its end, goes nowhere."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def printable(text: str) -> str:

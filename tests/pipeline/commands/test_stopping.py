@@ -138,6 +138,19 @@ def test_a_signal_to_the_group_ends_live_captions_in_order(
 
 
 @pytest.mark.slow
+def test_the_last_captions_come_though_nobody_reads_the_notices(tmp_path: Path) -> None:
+    with command(tmp_path, "live", "--port", "0", "--translator", "echo", "--to", "es") as live:
+        found = re.search(r"http://127.0.0.1:\d+", live.line_with("Overlay: "))
+        assert found is not None and live.process.stderr is not None
+        wait_for(found[0], "the ferries leave soon")
+        live.process.stderr.close()  # as when Ctrl-C has ended `tee`, too
+        live.signal(signal.SIGINT)
+        out = ended_well(live.end())
+    assert f"en: {FINAL}" in out.splitlines()
+    assert FINAL in stored(tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_publish_with_its_last_captions_and_listen_at_once(
     number: signal.Signals, tmp_path: Path

@@ -1,6 +1,9 @@
 import io
 import json
+import os
+import sys
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from rich.console import Console
@@ -137,6 +140,32 @@ def test_a_pipe_gets_finals_only(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == "hola\n"
     assert captured.err == "surtitle: connection lost\n"
+
+
+def unread() -> TextIO:
+    """Output into a pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return open(writer, "w", buffering=1)
+
+
+def test_captions_that_wait_when_their_reader_goes_are_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with unread() as output, TerminalView(Console(), names_languages=False) as view:
+        monkeypatch.setattr(sys, "stdout", output)
+        view.hear(message())
+        view.hear(said(1, "dos"))
+
+
+def test_captions_go_on_where_nobody_reads_the_notices(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with unread() as output, TerminalView(Console(), names_languages=False) as view:
+        monkeypatch.setattr(sys, "stderr", output)
+        view.say("trying again in 0.5 s")
+        view.hear(said(0, "uno"))
+        assert capsys.readouterr().out == "uno\n"
 
 
 def test_languages_are_named_where_there_are_several(capsys: pytest.CaptureFixture[str]) -> None:
