@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidiactl").exists() else "1")
 
 Launch = Callable[..., "Browser"]
+PATIENCE_MS = 240_000  # a busy machine needs minutes to load a recognizer, or a browser
 SCREENSHOTS = Path(__file__).parents[1] / "out/screenshots"
 QUIET = (
     "--no-first-run",
@@ -34,7 +35,7 @@ QUIET = (
     scope="module"
 )  # playwright keeps an event loop running, which others could not have
 def launch() -> Iterator[Launch]:
-    """Start Debian's Chromium with more flags, as often as wanted."""
+    """Start Debian's Chromium with more flags, as often as wanted; all waits have PATIENCE_MS."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed: apt-get install chromium")
@@ -48,6 +49,7 @@ def launch() -> Iterator[Launch]:
                 executable_path=chromium,
                 chromium_sandbox=sandbox,
                 args=[*QUIET, *flags],
+                timeout=PATIENCE_MS,
                 ignore_default_args=["--mute-audio"],  # or the sound of a tab would be silence
             )
 
@@ -59,6 +61,7 @@ def launch() -> Iterator[Launch]:
                     browser = launch_once(flags, sandbox=False)
                 except api.Error as error:
                     pytest.skip(f"chromium does not start here: {error.message.splitlines()[0]}")
+            browser.on("context", lambda context: context.set_default_timeout(PATIENCE_MS))
             stack.callback(browser.close)
             return browser
 

@@ -222,7 +222,7 @@ def run_until_stopped(view: TerminalView, make_work: MakeWork, grace_s: float = 
 
 
 def _mute(stream: TextIO) -> None:
-    """Who read it has gone: what comes, and what the interpreter flushes at its end, goes nowhere."""
+    """Who read it has gone: what comes, and what the interpreter flushes last, goes nowhere."""
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 

@@ -41,7 +41,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
                     env=os.environ | {"PYTHONUNBUFFERED": "1"},
                 )
             )
-            stack.callback(process.wait, 30)
+            stack.callback(process.wait, 120)
             stack.callback(process.terminate)
             assert process.stdout is not None
             line = next((line for line in process.stdout if line.startswith("Speak:")), None)

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SPOKEN_S = 21  # five sentences of the recording
 TAB_TITLE = "A talk"
-PATIENCE_MS = 240_000  # a busy machine needs minutes to load the recognizer
 
 Launch = Callable[..., "Browser"]
 
@@ -45,7 +44,7 @@ class Cable:
         work = threading.Thread(target=self._loop.run_until_complete, args=[self._run(is_ready)])
         work.start()
         try:
-            assert is_ready.wait(10), "the cable cannot be laid"
+            assert is_ready.wait(60), "the cable cannot be laid"
             yield self
         finally:
             self._loop.call_soon_threadsafe(self._stop.set)
@@ -90,7 +89,7 @@ def _finals(page: Page) -> list[str]:
 
 
 def _get(url: str) -> Any:
-    with urlopen(url, timeout=10) as response:
+    with urlopen(url, timeout=60) as response:
         return json.load(response)
 
 
@@ -117,18 +116,18 @@ def test_speech_is_read_in_three_languages_though_connections_break(
         speaker.get_by_label("German").check()
         speaker.get_by_role("button", name="Start").click()
         live = speaker.get_by_text("Live", exact=True)
-        live.wait_for(timeout=PATIENCE_MS)
+        live.wait_for()
 
-        english.locator("#log p").first.wait_for(state="attached", timeout=PATIENCE_MS)
+        english.locator("#log p").first.wait_for(state="attached")
         cable.cut()
-        live.wait_for(timeout=PATIENCE_MS)  # resumed
+        live.wait_for()  # resumed
         market = english.locator("#log p").filter(has_text="market")
-        market.wait_for(state="attached", timeout=PATIENCE_MS)
+        market.wait_for(state="attached")
         speaker.screenshot(path=screenshots / "end-to-end-speaker.png", full_page=True)
         for language, page in pages.items():
             page.screenshot(path=screenshots / f"end-to-end-{language}.png")
         speaker.get_by_role("button", name="Stop").click()
-        speaker.get_by_text("Stopped", exact=True).wait_for(timeout=PATIENCE_MS)
+        speaker.get_by_text("Stopped", exact=True).wait_for()
 
         (session,) = _get(f"{direct}/v1/sessions")["sessions"]
         for language, page in pages.items():
@@ -140,7 +139,6 @@ def test_speech_is_read_in_three_languages_though_connections_break(
             page.wait_for_function(
                 "count => document.querySelectorAll('#log p').length >= count",
                 arg=len(wanted),
-                timeout=PATIENCE_MS,
             )
             assert _finals(page) == wanted
         assert len({tuple(_finals(page)) for page in pages.values()}) == len(pages)
@@ -167,11 +165,11 @@ def test_the_sound_of_a_browser_tab_is_captioned(
     speaker.get_by_text("Spanish").wait_for()
     speaker.get_by_label("A browser tab").check()
     speaker.get_by_role("button", name="Start").click()
-    speaker.get_by_text("Live", exact=True).wait_for(timeout=PATIENCE_MS)
+    speaker.get_by_text("Live", exact=True).wait_for()
     talk.locator("audio").evaluate("player => player.play()")
     harbor = speaker.locator("#log p").filter(has_text="welcome to the old harbo")
-    harbor.wait_for(state="attached", timeout=PATIENCE_MS)
+    harbor.wait_for(state="attached")
     speaker.screenshot(path=screenshots / "end-to-end-tab.png", full_page=True)
     talk.close()
     speaker.get_by_text("The sound has ended").wait_for()
-    speaker.get_by_text("Stopped", exact=True).wait_for(timeout=PATIENCE_MS)
+    speaker.get_by_text("Stopped", exact=True).wait_for()

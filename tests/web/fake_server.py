@@ -11,7 +11,7 @@ import mimetypes
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; worker-src 'self'; frame-src 'self'"
 )
+PATIENCE_S = 60.0  # with a busy machine
 Message = dict[str, Any]
 
 
@@ -38,7 +39,8 @@ def recorded() -> list[Message]:
 
 
 class FakeServer:
-    """Viewers get what `say` was given, from the snapshot on or from where they were.
+    """Viewers get what `say` was given, from the snapshot on or from where they were: what was said
+    before they came is in their snapshot.
 
     A publisher's audio is kept in `audio`, and `start` messages in `starts`. All methods may be
     called from any thread.
@@ -46,7 +48,8 @@ class FakeServer:
 
     def __init__(self) -> None:
         self.starts: list[Message] = []
-        self.start_s = 0.0  # what a recognizer takes to start
+        self.may_start = threading.Event()  # a recognizer takes a while to start
+        self.may_start.set()
         self.notices: list[str] = []
         self.audio = bytearray()
         self.paths: list[str] = []
@@ -55,6 +58,7 @@ class FakeServer:
         self._sockets: set[ServerConnection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open = True
+        self._has_viewer = threading.Event()
 
     @property
     def url(self) -> str:
@@ -62,6 +66,10 @@ class FakeServer:
 
     def say(self, *messages: Message) -> None:
         self._run(self._say(messages))
+
+    def wait_for_viewer(self) -> None:
+        """Until one has come: what is said from then on is no part of the snapshot."""
+        assert self._has_viewer.wait(PATIENCE_S), "nobody views"
 
     def drop(self, *, for_good: bool = False) -> None:
         """Cut every connection without a goodbye, and with `for_good` take no new ones."""
@@ -72,13 +80,14 @@ class FakeServer:
 
     def _run(self, coroutine: Any) -> None:
         assert self._loop is not None, "serve first"
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_S)
 
     async def _say(self, messages: tuple[Message, ...]) -> None:
         self._said += messages
         for socket in list(self._sockets):
-            for message in messages:
-                await socket.send(json.dumps(message))
+            with suppress(ConnectionClosed):
+                for message in messages:
+                    await socket.send(json.dumps(message))
 
     async def _drop(self, is_open: bool) -> None:
         self._open = is_open
@@ -134,8 +143,9 @@ class FakeServer:
             head |= {"targets": [], "is_live": False, "captions": []}
         missed = [m for m in self._said if m["type"] == "caption" and m["sequence"] > after]
         sequence = missed[-1]["sequence"] if missed else head["sequence"]
+        self._sockets.add(socket)  # before: what is said while the snapshot leaves comes behind it
         await socket.send(json.dumps(head | {"sequence": sequence, "captions": missed}))
-        self._sockets.add(socket)
+        self._has_viewer.set()
         await socket.wait_closed()
 
     async def _publish(self, socket: ServerConnection) -> None:
@@ -146,9 +156,9 @@ class FakeServer:
             message = json.loads(raw)
             if message["type"] == "start":
                 self.starts.append(message)
-                await asyncio.sleep(self.start_s)
-                await socket.send(json.dumps(self._started()))
+                await asyncio.to_thread(self.may_start.wait, PATIENCE_S)
                 self._sockets.add(socket)
+                await socket.send(json.dumps(self._started()))
             elif message["type"] == "stop":
                 await socket.send(json.dumps({"type": "stopped", "session": "s-1"}))
                 return
@@ -193,7 +203,7 @@ def running() -> Iterator[FakeServer]:
     thread = threading.Thread(target=loop.run_until_complete, args=[main()])
     thread.start()
     try:
-        assert is_ready.wait(10), "the fake server does not start"
+        assert is_ready.wait(PATIENCE_S), "the fake server does not start"
         yield fake
     finally:
         loop.call_soon_threadsafe(stop.set)

@@ -31,7 +31,7 @@ class Server:
         self._begun, self._loop = threading.Event(), None
         self._thread = threading.Thread(target=self._serve, args=(folder,))
         self._thread.start()
-        assert self._begun.wait(10), "the server has begun"
+        assert self._begun.wait(60), "the server has begun"
 
     def _serve(self, folder: Path) -> None:
         async def scenario(served: Served) -> None:
@@ -71,7 +71,6 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
     def open_page(path: str = "/files", **options: Any) -> Page:
         contexts.append(context := browser.new_context(**options))
         page = context.new_page()
-        page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.goto(server.url + path)

@@ -19,7 +19,6 @@ const watchTypes = typeWatch();
 const log = new CaptionLog(byId("log"));
 
 let state = INITIAL;
-let logged = INITIAL;
 let running = null; // {publisher, sound}
 let blocks = new Map(); // language -> CaptionBlock
 let level = 0;
@@ -119,15 +118,21 @@ async function stop() {
 
 function hear(message) {
   if (message.type === "started") {
-    state = reduce(state, { ...message, type: "snapshot", is_live: true, captions: [] });
+    become(reduce(state, { ...message, type: "snapshot", is_live: true, captions: [] }));
     showBlocks([message.source, ...message.targets]);
     warn("notices", message.notices?.length ? `${message.notices.join(". ")}.` : null);
     warn("status", null);
   } else {
     watchTypes(message);
-    state = reduce(state, message);
+    become(reduce(state, message));
     if (message.type === "status") warn("status", message.notice ? `${message.notice}.` : null);
   }
+}
+
+/** What is new for screen readers is told at once: a page that is hidden has no animation frames. */
+function become(next) {
+  log.add(newFinals(state, next, next.source), next.session);
+  state = next;
   schedule();
 }
 
@@ -177,8 +182,6 @@ function render() {
     block.render(state.captions[language] ?? [], language, state.session);
   }
   byId("waiting").hidden = Object.keys(state.captions).length > 0;
-  log.add(newFinals(logged, state, state.source), state.session);
-  logged = state;
 }
 
 /** How far the captions are behind, and which language was found out. */

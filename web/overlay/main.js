@@ -19,7 +19,6 @@ const stage = document.getElementById("stage");
 const watchTypes = typeWatch();
 const log = new CaptionLog(document.getElementById("log"));
 let state = INITIAL;
-let logged = INITIAL;
 let connection = { state: "connecting", hasBeenOpen: false };
 let isScheduled = false;
 let clearing;
@@ -47,9 +46,8 @@ const socket = new Connection({
   onMessage: (message) => {
     watchTypes(message);
     const before = state.captions;
-    state = reduce(state, message);
+    become(reduce(state, message));
     if (message.type !== "status" && state.captions !== before) clearLater();
-    schedule();
   },
   onState: (name, reason) => {
     connection = { state: name, reason, hasBeenOpen: connection.hasBeenOpen || name === "open" };
@@ -71,6 +69,13 @@ function wanted() {
     : { room: options.room, lang: languages.join(",") };
 }
 
+/** What is new for screen readers is told at once: a page that is hidden has no animation frames. */
+function become(next) {
+  log.add(newFinals(state, next, shownLanguage(next, options.lang)), next.session);
+  state = next;
+  schedule();
+}
+
 function schedule() {
   if (isScheduled) return;
   isScheduled = true;
@@ -85,8 +90,6 @@ function render() {
     const language = shownLanguage(state, options[name]);
     block.render(state.captions[language] ?? [], language, state.session);
   }
-  log.add(newFinals(logged, state, shownLanguage(state, options.lang)), state.session);
-  logged = state;
   const element = document.getElementById("notice");
   const { text, passing = false } = notice(connection, state, options);
   if (element.textContent !== text) element.textContent = text;
@@ -135,8 +138,7 @@ function showSample() {
     step += 1;
     if (step > 2 * SAMPLE_STEPS) [round, step] = [round + 1, 1]; // when it could be read
     const shown = isStill() ? SAMPLE_STEPS : Math.min(step, SAMPLE_STEPS);
-    state = reduce(state, sampleSnapshot(wished, round, shown));
-    schedule();
+    become(reduce(state, sampleSnapshot(wished, round, shown)));
   }, SAMPLE_STEP_MS);
 }
 

@@ -24,7 +24,7 @@ from surtitle.pipeline.webrtc.peer import Peer
 from ..webrtc.tone import ToneTrack
 
 ROOM, PIN, PRIVATE_ROOM = 1234, "4711", 5678
-START_S = 20.0
+START_S = 120.0
 
 JANUS = """
 general: {{
