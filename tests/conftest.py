@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidiactl").exists() else "1")
 
 Launch = Callable[..., "Browser"]
-PATIENCE_MS = 240_000  # a busy machine needs minutes to load a recognizer, or a browser
+PATIENCE_MS = 1000 * PATIENCE_S
 SCREENSHOTS = Path(__file__).parents[1] / "out/screenshots"
 QUIET = (
     "--no-first-run",

@@ -16,6 +16,8 @@ import pytest
 from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ, to_s16
 from surtitle.pipeline.audio.recording import read_audio
 
+from ..patience import PATIENCE_S
+
 SAMPLE = Path(__file__).parents[2] / "samples/harbor.flac"
 COMMAND = (sys.executable, "-m", "surtitle.pipeline.cli")
 
@@ -41,7 +43,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
                     env=os.environ | {"PYTHONUNBUFFERED": "1"},
                 )
             )
-            stack.callback(process.wait, 120)
+            stack.callback(process.wait, PATIENCE_S)
             stack.callback(process.terminate)
             assert process.stdout is not None
             line = next((line for line in process.stdout if line.startswith("Speak:")), None)

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from ..patience import PATIENCE_S
 from .conftest import MakeVoice, StartServer
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Cable:
         work = threading.Thread(target=self._loop.run_until_complete, args=[self._run(is_ready)])
         work.start()
         try:
-            assert is_ready.wait(60), "the cable cannot be laid"
+            assert is_ready.wait(PATIENCE_S), "the cable cannot be laid"
             yield self
         finally:
             self._loop.call_soon_threadsafe(self._stop.set)
@@ -89,7 +90,7 @@ def _finals(page: Page) -> list[str]:
 
 
 def _get(url: str) -> Any:
-    with urlopen(url, timeout=60) as response:
+    with urlopen(url, timeout=PATIENCE_S) as response:
         return json.load(response)
 
 

@@ -12,11 +12,10 @@ from urllib.request import urlopen
 import pytest
 import trustme
 
+from ..patience import PATIENCE_S
 from .conftest import COMMAND, MakeVoice, StartServer
 
 pytestmark = pytest.mark.slow
-
-PATIENCE_S = 240  # a busy machine needs minutes to load the recognizer
 
 
 def trusting(authority: trustme.CA, path: Path) -> dict[str, str]:

@@ -24,6 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 ROOT = Path(__file__).parents[2]
+END_S = 240.0  # a busy machine is slow; as this file is a program, it imports nothing beside it
 
 
 class ScriptedMicrophone:
@@ -84,7 +85,7 @@ class Command:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end: its status, what it has printed since, and on standard error."""
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=END_S)
         return self.process.returncode, out, err
 
 
@@ -119,7 +120,9 @@ def served(folder: Path, *before: str) -> Iterator[tuple[Command, str]]:
 
 def open_socket(url: str, path: str) -> ClientConnection:
     protocols = [Subprotocol("surtitle.v1")]
-    return connect(url.replace("http", "ws") + path, subprotocols=protocols, proxy=None)
+    return connect(
+        url.replace("http", "ws") + path, subprotocols=protocols, proxy=None, open_timeout=END_S
+    )
 
 
 if __name__ == "__main__":

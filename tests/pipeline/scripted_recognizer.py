@@ -23,8 +23,9 @@ from surtitle.pipeline.recognizers import LanguageGuess, Recognizer
 from surtitle.pipeline.recognizers.pool import RecognizerPool
 from surtitle.pipeline.recognizers.vad import Vad
 
+from ..patience import PATIENCE_S
+
 RESAMPLER_MS = 10  # more than a resampler holds back of the last word
-PATIENCE_S = 10  # so long the test may take to let it go on
 
 
 class Clock:
@@ -258,7 +259,7 @@ def _happen(what: str) -> None:
     if what == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "is slow":  # for longer than the quick patience of tests with silence
-        return time.sleep(2.0)
+        return time.sleep(4.5)
     if what == "hangs":
         os.kill(os.getpid(), signal.SIGSTOP)
     else:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
 
+from ..patience import PATIENCE_S
+
 
 class ScriptedTranslator:
     """Answers "[es] text". With `holds`, a request stays at work until it is released."""
@@ -76,7 +78,7 @@ class ScriptedTranslator:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that is asked or answered makes the condition true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

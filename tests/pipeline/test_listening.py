@@ -18,6 +18,7 @@ from surtitle.pipeline.recognizers import LanguageGuess
 from surtitle.pipeline.recording import Transcript, transcribe
 from surtitle.pipeline.translators.queue import TranslationQueue
 
+from ..patience import PATIENCE_S
 from .scripted_recognizer import ScriptedRecognizer
 from .scripted_translator import ScriptedTranslator
 from .speakers.test_voice_encoder import SOUP, TURNS
@@ -70,7 +71,7 @@ def heard(
 
     progress: list[int] = []
     warnings: list[str] = []
-    transcript = asyncio.run(asyncio.wait_for(scenario(), 60))
+    transcript = asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     assert warnings == [] and progress == sorted(progress)
     return transcript
 

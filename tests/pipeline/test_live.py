@@ -29,6 +29,7 @@ from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS
 from surtitle.pipeline.recognizers.vad import WINDOW_MS
 from surtitle.pipeline.translators.queue import TranslationQueue
 
+from ..patience import PATIENCE_S
 from .scripted_recognizer import Ears, ScriptedRecognizer, scripted_pool
 from .scripted_translator import ScriptedTranslator
 
@@ -63,7 +64,7 @@ def run(
         await pool.aclose()
         return session
 
-    session = asyncio.run(asyncio.wait_for(listen(), 20))
+    session = asyncio.run(asyncio.wait_for(listen(), PATIENCE_S))
     assert session.listener.ahead_ms == 0
     assert session.status().queued == 0
     return captions
@@ -97,7 +98,7 @@ def test_the_languages_may_change_while_somebody_speaks() -> None:
         await running
         await pool.aclose()
 
-    asyncio.run(asyncio.wait_for(listen(), 20))
+    asyncio.run(asyncio.wait_for(listen(), PATIENCE_S))
     told = [(c.segment_id, c.language) for c in captions if c.is_final]
     assert sorted(told) == [(0, "de"), (0, "en"), (0, "es"), (1, "de"), (1, "en"), (1, "fr")]
 
@@ -267,7 +268,7 @@ def test_of_a_translator_that_is_away_people_are_told_and_the_log_is_not(
         await pool.aclose()
         return session.status().notice
 
-    notice = asyncio.run(asyncio.wait_for(scenario(), 10))
+    notice = asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     is_back = failures == 1
     assert notice == ("" if is_back else AWAY) and "10.0.0.7" not in notice
     finals = {c.language: c.text for c in captions if c.is_final}
@@ -320,7 +321,7 @@ def test_a_session_that_fails_forgets_what_waits_and_costs_no_other() -> None:
         for hall in broken, sound:
             await hall.pool.aclose()
 
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_an_unknown_source_language_is_refused() -> None:

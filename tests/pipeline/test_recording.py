@@ -20,6 +20,7 @@ from surtitle.pipeline.recognizers import LanguageGuess
 from surtitle.pipeline.recording import BATCH_SEGMENTS, Transcript, transcribe
 from surtitle.pipeline.translators.queue import TranslationQueue
 
+from ..patience import PATIENCE_S
 from .scripted_recognizer import ScriptedRecognizer
 from .scripted_translator import ScriptedTranslator
 
@@ -119,7 +120,7 @@ def test_all_targets_are_at_work_together() -> None:
         translator.release()
         return await task
 
-    transcript = asyncio.run(asyncio.wait_for(scenario(), 10))
+    transcript = asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     assert transcript.translations == {
         language: [f"[{language}] {segment.text}" for segment in transcript.segments]
         for language in ("es", "de")
@@ -141,7 +142,7 @@ def test_recognition_goes_on_while_segments_are_translated_but_not_without_bound
         translator.release()
         return await task
 
-    transcript = asyncio.run(asyncio.wait_for(scenario(), 10))
+    transcript = asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     assert recognizer.heard > 3
     assert transcript.translations["es"] == [f"[es] {s.text}" for s in transcript.segments]
 

@@ -23,6 +23,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from ..patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "samples/captions.jsonl"
 PAGES = {"/": "index.html", "/overlay": "overlay/index.html", "/capture": "capture/index.html"}
@@ -30,7 +32,6 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; worker-src 'self'; frame-src 'self'"
 )
-PATIENCE_S = 60.0  # with a busy machine
 Message = dict[str, Any]
 
 

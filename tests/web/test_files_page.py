@@ -14,6 +14,7 @@ import pytest
 from surtitle.pipeline.server.app import PAGES
 from surtitle.pipeline.translators.echo import EchoTranslator
 
+from ..patience import PATIENCE_S
 from ..pipeline.server.files.hearing import Hears, serve_files, speech
 from ..pipeline.server.scripted import Served
 
@@ -31,7 +32,7 @@ class Server:
         self._begun, self._loop = threading.Event(), None
         self._thread = threading.Thread(target=self._serve, args=(folder,))
         self._thread.start()
-        assert self._begun.wait(60), "the server has begun"
+        assert self._begun.wait(PATIENCE_S), "the server has begun"
 
     def _serve(self, folder: Path) -> None:
         async def scenario(served: Served) -> None:
@@ -40,9 +41,7 @@ class Server:
             self._begun.set()
             await self._stop.wait()
 
-        serve_files(
-            scenario, folder, lambda: self.ear, EchoTranslator(), real_pages=PAGES, patience_s=120
-        )
+        serve_files(scenario, folder, lambda: self.ear, EchoTranslator(), real_pages=PAGES)
 
     def stop(self) -> None:
         assert self._loop is not None

@@ -21,10 +21,10 @@ from surtitle.pipeline.bots.janus_texts import CHANNEL, TEXTROOM
 from surtitle.pipeline.webrtc.network import Network
 from surtitle.pipeline.webrtc.peer import Peer
 
+from ...patience import PATIENCE_S
 from ..webrtc.tone import ToneTrack
 
 ROOM, PIN, PRIVATE_ROOM = 1234, "4711", 5678
-START_S = 120.0
 
 JANUS = """
 general: {{
@@ -86,7 +86,7 @@ class JanusServer:
         command = ["janus", "-C", str(self._folder / "janus.jcfg"), "-F", str(self._folder)]
         with (self._folder / "janus.log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
-        deadline_s = time.monotonic() + START_S
+        deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -96,7 +96,7 @@ class JanusServer:
                     -2000:
                 ]
                 time.sleep(0.05)
-        raise AssertionError(f"Janus has not started in {START_S:g} s")
+        raise AssertionError(f"Janus has not started in {PATIENCE_S:g} s")
 
     def kill(self) -> None:
         if self._process is not None:

@@ -21,6 +21,8 @@ from surtitle.pipeline.bots.janus_api import (
 from surtitle.pipeline.client.connection import ConnectionLost
 from surtitle.pipeline.errors import RemoteError
 
+from ...patience import PATIENCE_S
+
 Message = dict[str, Any]
 Answer = Callable[[Message], list[Any]]
 SUCCESS = {"janus": "success", "data": {"id": 7}}
@@ -58,7 +60,7 @@ def run(
             async with open_session(f"ws://127.0.0.1:{port}") as session:
                 await scenario(session)
 
-    asyncio.run(asyncio.wait_for(within(), 10))
+    asyncio.run(asyncio.wait_for(within(), PATIENCE_S))
     return asked
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from surtitle.pipeline.bots.broadcast import listen
 from surtitle.pipeline.bots.stream import StreamReceiver, check_address
 
+from ...patience import PATIENCE_S
+
 RATE_HZ = 8000
 PACKET_SAMPLES = 160
 PACKETS = 100  # 2 s
@@ -74,6 +76,6 @@ def test_a_camera_is_heard() -> None:
                     if len(heard) == 4:
                         return
 
-    asyncio.run(asyncio.wait_for(scenario(), 20))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     level = np.abs(np.frombuffer(b"".join(heard[1:]), np.int16)).mean()
     assert 0.9 < level / (8000 * 2 / np.pi) < 1.1

@@ -21,6 +21,7 @@ from surtitle.pipeline.client.real_time import start_message
 from surtitle.pipeline.config import LiveConfig
 from surtitle.pipeline.errors import RemoteError
 
+from ...patience import PATIENCE_S
 from ..server.scripted import Served
 from ..server.scripted import serve as serve_captions
 from .mp3 import mp3_tone
@@ -54,6 +55,12 @@ def heard(
 
     async def scenario() -> None:
         count = 0
+        writers: list[asyncio.StreamWriter] = []
+        answering: list[asyncio.Task[None]] = []
+
+        def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+            answering.append(asyncio.create_task(answer(reader, writer)))
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal count
@@ -68,16 +75,20 @@ def heard(
             finally:
                 writer.transport.abort()
 
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            url = f"http://ann:secret@127.0.0.1:{port}/{path}?key=secret"
-            async with aclosing(tuned_in(url, said.append, **options)) as audio:
-                async for piece in audio:
-                    pieces.append(piece)
-                    if until is not None and until(pieces):
-                        return
+        try:
+            async with await asyncio.start_server(admit, "127.0.0.1", 0) as server:
+                port = server.sockets[0].getsockname()[1]
+                url = f"http://ann:secret@127.0.0.1:{port}/{path}?key=secret"
+                async with aclosing(tuned_in(url, said.append, **options)) as audio:
+                    async for piece in audio:
+                        pieces.append(piece)
+                        if until is not None and until(pieces):
+                            return
+        finally:
+            for writer in writers:  # also of those who came so late that none has answered them
+                writer.transport.abort()
 
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     return pieces, said
 
 
@@ -196,7 +207,7 @@ def test_the_thread_ends_with_who_listens() -> None:
     heard(serve, until=lambda pieces: len(pieces) == 2)
     for thread in threading.enumerate():
         if thread.name == "stream reader":
-            thread.join(20)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
 

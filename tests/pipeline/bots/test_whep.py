@@ -17,6 +17,7 @@ from surtitle.pipeline.errors import RemoteError
 from surtitle.pipeline.webrtc.network import Network
 from surtitle.pipeline.webrtc.peer import Peer
 
+from ...patience import PATIENCE_S
 from ..webrtc.tone import ToneTrack
 
 TOKEN = "a-token-of-16-and-more"
@@ -101,7 +102,7 @@ def view(
                         break
             await server.hang_up()
 
-    asyncio.run(asyncio.wait_for(scenario(), 15))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
     return heard, said
 
 

@@ -15,6 +15,8 @@ from surtitle.pipeline.client.connection import Server, parse_caption, watch
 from surtitle.pipeline.errors import RemoteError
 from surtitle.pipeline.events import Caption
 
+from ...patience import PATIENCE_S
+
 Script = Callable[[ServerConnection], Awaitable[None]]
 SNAPSHOT = {"type": "snapshot", "session": "s-1", "sequence": 4, "captions": []}
 CAPTION = {
@@ -55,7 +57,7 @@ async def served(script: Script, work: Callable[[str], Awaitable[None]]) -> list
 
     async with serve(handle, "127.0.0.1", 0, subprotocols=[client.SUBPROTOCOL]) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        await asyncio.wait_for(work(f"http://127.0.0.1:{port}"), 10)
+        await asyncio.wait_for(work(f"http://127.0.0.1:{port}"), PATIENCE_S)
     return paths
 
 

@@ -19,6 +19,8 @@ from surtitle.pipeline.client.connection import Server
 from surtitle.pipeline.client.publishing import publish
 from surtitle.pipeline.errors import MediaError, RemoteError
 
+from ...patience import PATIENCE_S
+
 Script = Callable[[ServerConnection], Awaitable[None]]
 Message = dict[str, Any]
 CAPTION = {
@@ -80,7 +82,7 @@ def published(
                 hearing.notices.append,
             )
 
-    asyncio.run(asyncio.wait_for(work(), 10))
+    asyncio.run(asyncio.wait_for(work(), PATIENCE_S))
     return hearing
 
 
@@ -331,7 +333,7 @@ def test_a_server_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         room.starts.append(json.loads(await socket.recv()))
         await send(socket, started())
         socket.transport.pause_reading()  # as of a process that is stopped
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_S):
             await came_back.wait()
 
     hearing = published(script)
@@ -353,7 +355,7 @@ def test_sending_to_a_dead_peer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         room.starts.append(json.loads(await socket.recv()))
         await send(socket, started())
         socket.transport.pause_reading()
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_S):
             await came_back.wait()
 
     noise = random.Random(1).randbytes(800_000)  # which cannot be compressed

@@ -8,6 +8,7 @@ import pytest
 
 from surtitle.pipeline.cli import main
 
+from ...patience import PATIENCE_S
 from ..bots.mp3 import mp3_tone
 from ..scripted_command import command, open_socket, served
 
@@ -61,7 +62,7 @@ def test_a_signal_ends_a_bot_after_the_last_captions(broadcast: str, tmp_path: P
     with served(tmp_path) as (_, url), open_socket(url, "/v1/view?room=hall") as viewer:
         options = ("--url", url, "--into", "hall", "--to", "es")
         with command(tmp_path, "join", "--stream", broadcast, *options) as bot:
-            while "six" not in str(viewer.recv(timeout=30)):
+            while "six" not in str(viewer.recv(timeout=PATIENCE_S)):
                 pass
             bot.signal(signal.SIGINT)
             status, out, err = bot.end()

@@ -12,6 +12,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from surtitle.pipeline.cli import main
 
+from ...patience import PATIENCE_S
+
 FINAL = {
     "segment_id": 0,
     "revision": 1,
@@ -54,7 +56,7 @@ async def _listen(*, interrupts: bool) -> tuple[int | None, bytes, bytes]:
         else:
             process.stdout._transport.close()  # type: ignore[attr-defined]
         complaints = await process.stderr.read()
-        return await asyncio.wait_for(process.wait(), 10), line, complaints
+        return await asyncio.wait_for(process.wait(), PATIENCE_S), line, complaints
 
 
 @pytest.mark.parametrize("interrupts", [True, False], ids=["ctrl-c", "broken pipe"])

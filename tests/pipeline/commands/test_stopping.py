@@ -17,6 +17,7 @@ import pytest
 
 from surtitle.pipeline.commands.stopping import Stop, run_until_wanted, until_wanted
 
+from ...patience import PATIENCE_S
 from ..scripted_command import command, open_socket, served
 from ..server.scripted import START, WORD_PCM, WORDS
 
@@ -34,7 +35,7 @@ def test_the_first_signal_is_heard_and_a_double_of_it_is_none() -> None:
         assert not stop.is_wanted
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, PATIENCE_S)
         assert stop.is_wanted
         await stop.wanted()  # also for who asks afterwards
 
@@ -46,7 +47,7 @@ def test_the_first_signal_is_heard_and_a_double_of_it_is_none() -> None:
 def test_a_signal_before_anybody_waits_is_heard() -> None:
     with Stop() as stop:
         signal.raise_signal(signal.SIGINT)
-        asyncio.run(asyncio.wait_for(stop.wanted(), 5))
+        asyncio.run(asyncio.wait_for(stop.wanted(), PATIENCE_S))
 
 
 def test_work_is_cancelled_when_its_grace_is_over() -> None:
@@ -85,7 +86,7 @@ def test_audio_ends_where_a_stop_is_wanted() -> None:
 def wait_for(url: str, text: str) -> None:
     """Until viewers see what was spoken, as a draft."""
     with open_socket(url, "/v1/view") as viewer:
-        while text not in str(viewer.recv(timeout=20)):
+        while text not in str(viewer.recv(timeout=PATIENCE_S)):
             pass
 
 
@@ -191,4 +192,4 @@ def test_another_signal_ends_the_process_at_once(number: signal.Signals) -> None
         for line in "ready\n", "ending\n":
             assert process.stdout.readline() == line
             process.send_signal(number)
-        assert process.wait(20) == -number
+        assert process.wait(PATIENCE_S) == -number

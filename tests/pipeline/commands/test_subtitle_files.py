@@ -16,6 +16,7 @@ from surtitle.pipeline.commands import subtitle
 from surtitle.pipeline.jobs import arrivals as watching
 from surtitle.pipeline.subtitles.documents import read_document
 
+from ...patience import PATIENCE_S
 from ..scripted_translator import ScriptedTranslator
 from ..subtitles.films import Track, film
 from ..test_recording import SAMPLE, CountingRecognizer
@@ -220,6 +221,6 @@ def test_a_watched_folder_is_done_as_files_come_until_ctrl_c(
 
 
 def wait_for(path: Path) -> None:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + PATIENCE_S
     while not path.exists() and time.monotonic() < deadline_s:
         time.sleep(0.02)

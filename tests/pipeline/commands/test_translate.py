@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+from ...patience import PATIENCE_S
+
 COMMAND = "from surtitle.pipeline.cli import main; raise SystemExit(main())"
 
 
@@ -26,7 +28,7 @@ def test_ctrl_c_ends_it_while_it_waits_for_a_line() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"[es] hello\n"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.wait()

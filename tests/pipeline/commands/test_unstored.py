@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import ClientConnection
 
+from ...patience import PATIENCE_S
 from ..scripted_command import Command, command, open_socket, served
 from ..server.scripted import START, WORD_PCM, WORDS
 
@@ -50,7 +51,7 @@ def speak_word(publisher: ClientConnection) -> None:
 def wait_for_final(publisher: ClientConnection) -> None:
     """Of the translation, which comes last."""
     while True:
-        message = json.loads(publisher.recv(10))
+        message = json.loads(publisher.recv(PATIENCE_S))
         if message.get("is_final") and message["language"] == "es":
             return
 
@@ -87,7 +88,7 @@ def test_a_server_keeps_what_its_store_cannot_take_for_its_next_start(
 ) -> None:
     with served(tmp_path) as (server, url), open_socket(url, "/v1/publish") as publisher:
         publisher.send(json.dumps(START))
-        started = json.loads(publisher.recv(10))
+        started = json.loads(publisher.recv(PATIENCE_S))
         for _ in WORDS[:4]:
             speak_word(publisher)
             wait_for_final(publisher)
@@ -116,7 +117,7 @@ def test_live_captions_end_with_what_their_store_could_not_take(tmp_path: Path) 
         found = re.search(r"http://127.0.0.1:\d+", live.line_with("Overlay: "))
         assert found is not None
         with open_socket(found[0], "/v1/view") as viewer:
-            while "leave soon" not in str(viewer.recv(timeout=20)):
+            while "leave soon" not in str(viewer.recv(timeout=PATIENCE_S)):
                 pass
         with held(tmp_path, live):
             live.signal(signal.SIGINT)

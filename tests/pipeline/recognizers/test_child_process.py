@@ -21,12 +21,13 @@ from surtitle.pipeline.events import Utterance
 from surtitle.pipeline.recognizers import WorkerLost
 from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer, Patience
 
+from ...patience import PATIENCE_S
 from ..scripted_recognizer import Fate, ScriptedRecognizer, doomed, processes
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
 
 SCRIPT = "zero one two three four five six seven eight nine"
-QUICK = Patience(silence_s=1.0, answer_s=30, start_s=30)
+QUICK = Patience(silence_s=3.0, answer_s=PATIENCE_S, start_s=PATIENCE_S)
 
 
 def speech(seconds: float = 1.2) -> Utterance:
@@ -111,7 +112,7 @@ def test_a_process_that_is_slow_does_not_hang(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_far_too_slow_is_ended(tmp_path: Path) -> None:
-    recognizer = child(Fate("is slow", 1, tmp_path), Patience(answer_s=0.5, start_s=30))
+    recognizer = child(Fate("is slow", 1, tmp_path), Patience(answer_s=2, start_s=PATIENCE_S))
     with pytest.raises(WorkerLost, match="did not answer in time"):
         texts(recognizer)
     assert texts(recognizer)
@@ -176,7 +177,7 @@ def test_closing_ends_a_call_that_hangs(tmp_path: Path) -> None:
     while not processes(tmp_path):
         time.sleep(0.01)
     recognizer.close()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive() and len(errors) == 1
 
 
@@ -239,7 +240,7 @@ def run_script(script: str) -> subprocess.CompletedProcess[str]:
         start_new_session=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

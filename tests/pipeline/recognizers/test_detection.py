@@ -20,6 +20,7 @@ from surtitle.pipeline.recognizers.detection import (
     Over,
 )
 
+from ...patience import PATIENCE_S
 from ..scripted_recognizer import Ears
 
 VAD = VadConfig(min_silence_ms=400, speech_pad_ms=200, max_utterance_ms=1400)
@@ -36,7 +37,7 @@ async def detecting(ears: Ears, tell_over: list[int] | None = None) -> AsyncIter
     told = tell_over if tell_over is not None else []
     running = asyncio.create_task(detection.run(lambda: told.append(detection.taken_samples)))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             yield detection
     finally:
         ears.may_hear.set()

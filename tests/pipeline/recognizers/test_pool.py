@@ -16,6 +16,7 @@ from surtitle.pipeline.events import Utterance, Word
 from surtitle.pipeline.recognizers import Superseded, WorkerLost
 from surtitle.pipeline.recognizers.pool import DraftBudget, RecognizerPool
 
+from ...patience import PATIENCE_S
 from ..scripted_recognizer import Clock, ScriptedRecognizer
 
 SCRIPT = "zero one two three four five six seven eight nine"
@@ -41,7 +42,7 @@ def run(
     async def within() -> None:
         pool = RecognizerPool(workers)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 await scenario(pool)
         finally:
             for worker in workers:
@@ -266,7 +267,7 @@ def test_drafts_leave_a_share_of_the_time_to_finals() -> None:
         assert pool.cost is not None and pool.cost > 30
         await pool.aclose()
 
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_the_budget_keeps_the_share() -> None:
@@ -299,7 +300,7 @@ def test_who_waits_is_told_when_the_pool_is_closed() -> None:
             await recognize(pool, 0.6)
         assert recognizer.is_closed
 
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_a_language_that_is_not_known_is_refused() -> None:

@@ -23,6 +23,7 @@ from surtitle.pipeline.recognizers.pool import RecognizerPool
 from surtitle.pipeline.recognizers.redecoding import DRAFT_STEP_MS, TRIM_MS, RedecodingListener
 from surtitle.pipeline.recognizers.vad import WINDOW_MS, Silero, Vad
 
+from ...patience import PATIENCE_S
 from ..scripted_recognizer import Ears, ScriptedRecognizer
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -92,7 +93,7 @@ async def hearing(
     pool = RecognizerPool([recognizer], make_vad=make_vad, draft_share=1000)
     one = Hearing(recognizer, pool.open_listener(language, ("Ada",)))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             yield one
     finally:
         recognizer.gate.set()
@@ -300,7 +301,7 @@ def test_a_draft_that_waits_gives_way_to_the_end(speech: Samples):
         assert [len(recognizer.drafts), len(recognizer.finals)] == [1, 2]
         await pool.aclose()
 
-    asyncio.run(asyncio.wait_for(listen(), 20))
+    asyncio.run(asyncio.wait_for(listen(), PATIENCE_S))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), WorkerLost("the process has died")])

@@ -25,6 +25,7 @@ from surtitle.pipeline.server.storage.store import Store
 from surtitle.pipeline.translators import Translator
 from surtitle.pipeline.translators.echo import EchoTranslator
 
+from ...patience import PATIENCE_S
 from ..scripted_recognizer import Ears, ScriptedRecognizer, scripted_pool
 
 WORD_MS = 300
@@ -78,6 +79,7 @@ class Served:
             origin=None if origin is None else Origin(origin),
             additional_headers={"Authorization": f"Bearer {token}"} if token else {},
             proxy=None,
+            open_timeout=PATIENCE_S,
             **options,
         )
 
@@ -86,7 +88,9 @@ class Served:
 
     def http(self) -> httpx.AsyncClient:
         # Without TLS there is nothing to verify, and loading certificates takes long.
-        return httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False)
+        return httpx.AsyncClient(
+            base_url=self.url, trust_env=False, verify=False, timeout=PATIENCE_S
+        )
 
     async def publish(self, **fields: Any) -> tuple[ClientConnection, Message]:
         """A publisher that has started, and what it was answered."""
@@ -103,7 +107,7 @@ async def ask(publisher: ClientConnection, message: Message) -> Message:
 
 
 async def read(connection: ClientConnection) -> Message:
-    return json.loads(await asyncio.wait_for(connection.recv(), 5))
+    return json.loads(await asyncio.wait_for(connection.recv(), PATIENCE_S))
 
 
 async def read_until(connection: ClientConnection, message_type: str) -> list[Message]:
@@ -138,14 +142,13 @@ def serve(
     ear: Callable[[], Recognizer] | None = None,
     files: FilesConfig | None = None,
     real_pages: Path | None = None,
-    patience_s: float = 20,
     **changes: Any,
 ) -> None:
     """Run a scenario against a server with a configuration of its own, and stop the server.
 
     Its pages are in `folder`, and its store is `sessions.sqlite` there. `worker` recognizes instead
     of `Served.recognizer`. With an `ear` it takes recordings too, as `files` says, into `files`.
-    `real_pages` stand in place of those of the tests; all of it may take `patience_s`.
+    `real_pages` stand in place of those of the tests.
     """
     service = ear and FilesService(folder / "files", files or FilesConfig(min_free_bytes=0), ear)
     config = replace(ServerConfig(port=0), **changes)
@@ -153,7 +156,7 @@ def serve(
     with closing(Store(folder / "sessions.sqlite")) as store:
         translator = translator or EchoTranslator()
         serving = _serve(scenario, config, store, pages, translator, worker, service)
-        asyncio.run(asyncio.wait_for(serving, patience_s))
+        asyncio.run(asyncio.wait_for(serving, PATIENCE_S))
 
 
 def _pages(folder: Path) -> Path:
@@ -198,6 +201,6 @@ async def refused(connection: ClientConnection) -> tuple[str, str]:
     """The error that a connection ends with: its code and message."""
     message = (await read_until(connection, "error"))[-1]
     with pytest.raises(ConnectionClosed):
-        await asyncio.wait_for(connection.recv(), 5)
+        await asyncio.wait_for(connection.recv(), PATIENCE_S)
     assert connection.close_code == 1008
     return message["code"], message["message"]

@@ -9,6 +9,7 @@ import pytest
 
 from surtitle.pipeline.server import rooms, supervision
 
+from ...patience import PATIENCE_S
 from ..scripted_translator import ScriptedTranslator
 from .scripted import START, WORDS, Served, ask, finals, read_until, serve, speak
 
@@ -91,7 +92,7 @@ def test_what_cannot_be_measured_costs_no_session(
     async def scenario(served: Served) -> None:
         publisher, _ = await served.publish()
         monkeypatch.setattr(served.rooms._metrics.lag_s, "observe", fail)
-        await asyncio.wait_for(failed.wait(), 5)
+        await asyncio.wait_for(failed.wait(), PATIENCE_S)
         monkeypatch.undo()
         await read_until(publisher, "status")  # it begins again
         await speak(publisher)

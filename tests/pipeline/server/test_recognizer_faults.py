@@ -12,10 +12,11 @@ import pytest
 
 from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer, Patience
 
+from ...patience import PATIENCE_S
 from ..scripted_recognizer import Fate, ScriptedRecognizer, doomed, processes
 from .scripted import WORDS, Scenario, Served, finals, read, read_until, serve, speak
 
-QUICK = Patience(silence_s=1.0, answer_s=30, start_s=30)
+QUICK = Patience(silence_s=3.0, answer_s=PATIENCE_S, start_s=PATIENCE_S)
 FINAL = "The harbor opens at six and the ferries leave soon."
 
 

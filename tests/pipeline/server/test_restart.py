@@ -14,6 +14,7 @@ from surtitle.pipeline.client import connection as client
 from surtitle.pipeline.client.connection import Server, watch
 from surtitle.pipeline.client.publishing import publish
 
+from ...patience import PATIENCE_S
 from .scripted import START, WORD_PCM, WORDS, Served, serve
 
 FIELDS = {name: value for name, value in START.items() if name not in ("type", "version")}
@@ -31,7 +32,7 @@ class Servers:
 
     def __enter__(self) -> Servers:
         self._thread.start()
-        assert self.is_up.wait(10), "the first server is up"
+        assert self.is_up.wait(PATIENCE_S), "the first server is up"
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -108,7 +109,7 @@ def test_a_publisher_and_a_viewer_go_on_after_a_restart(tmp_path: Path) -> None:
         await asyncio.wait([watching])
 
     with Servers(tmp_path) as servers:
-        asyncio.run(asyncio.wait_for(work(servers), 15))
+        asyncio.run(asyncio.wait_for(work(servers), PATIENCE_S))
     assert viewer.sessions == speaker.sessions
     assert speaker.notices[-1] == (
         "a new session has begun in the room main: the one before is over"

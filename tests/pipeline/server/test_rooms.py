@@ -23,6 +23,7 @@ from surtitle.pipeline.server.storage.store import Store
 from surtitle.pipeline.translators.echo import EchoTranslator
 from surtitle.pipeline.translators.queue import TranslationQueue
 
+from ...patience import PATIENCE_S
 from ..scripted_recognizer import Ears, ScriptedRecognizer, scripted_pool
 from .scripted import RATE_HZ, WORD_MS, WORD_PCM, WORDS
 
@@ -33,7 +34,7 @@ def run(scenario: Callable[[Rooms], Awaitable[None]], tmp_path: Path, **changes:
     async def within(store: Store) -> None:
         translations = TranslationQueue(EchoTranslator())
         config = replace(ServerConfig(), **changes)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             pool = scripted_pool(ScriptedRecognizer(WORDS), Ears(WORD_MS))
             rooms = Rooms(config, pool, translations, store, Metrics(), tasks)
             await scenario(rooms)

@@ -12,6 +12,7 @@ from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.translators.queue import Priority, Superseded, TranslationQueue
 
+from ...patience import PATIENCE_S
 from ..scripted_translator import ScriptedTranslator
 
 FINAL, DRAFT, FILE = Priority
@@ -54,7 +55,7 @@ async def settle() -> None:
 
 def run(scenario: Callable[[Desk], Awaitable[None]], **options: object) -> None:
     async def within() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await scenario(Desk(**options))
 
     asyncio.run(within())

@@ -16,6 +16,7 @@ from surtitle.pipeline.webrtc.network import Network, network_of
 from surtitle.pipeline.webrtc.peer import Peer
 from surtitle.pipeline.webrtc.sound import pieces
 
+from ...patience import PATIENCE_S
 from .tone import ToneTrack
 
 LOOPBACK = Network(("127.0.0.1",))
@@ -27,7 +28,7 @@ def run(scenario: Callable[[Peer, Peer], Awaitable[None]], network: Network = LO
     async def within() -> None:
         caller, called = Peer(network), Peer(network)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 await scenario(caller, called)
         finally:
             await caller.aclose()

@@ -11,12 +11,14 @@ from surtitle.pipeline.events import Caption
 from surtitle.pipeline.webrtc import tile_track
 from surtitle.pipeline.webrtc.tile_track import CLOCK_HZ, TileTrack
 
+from ...patience import PATIENCE_S
+
 CAPTION = Caption(0, 1, "es", "El puerto abre.", 0, 900, True)
 
 
 def run(scenario: Callable[[TileTrack], Awaitable[None]]) -> None:
     async def within() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await scenario(TileTrack("main", ("es",)))
 
     asyncio.run(within())

@@ -12,6 +12,7 @@ import pytest
 
 from surtitle.pipeline.config import FilesConfig, Tokens
 
+from ....patience import PATIENCE_S
 from ...scripted_translator import ScriptedTranslator
 from ..gate.test_door import answer, come, held
 from ..scripted import Served
@@ -32,7 +33,7 @@ def client(served: Served, key: str = "none") -> openai.AsyncOpenAI:
 async def asr(served: Served, data: bytes, query: str = "", **options: object) -> httpx.Response:
     async with served.http() as http:
         files = {"audio_file": data}
-        return await http.post(f"/asr?{query}", files=files, timeout=10, **options)  # type: ignore[arg-type]
+        return await http.post(f"/asr?{query}", files=files, timeout=PATIENCE_S, **options)  # type: ignore[arg-type]
 
 
 def test_openai_s_client_gets_each_format(tmp_path: Path) -> None:
@@ -231,14 +232,14 @@ def test_an_upload_may_take_longer_than_other_requests_but_must_go_on(tmp_path: 
         writer.write(HEAD + f"content-length: {len(body)}\r\n\r\n".encode())
         for at in range(0, len(body), 1 + len(body) // 4):
             writer.write(body[at : at + 1 + len(body) // 4])
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.6)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         writer.close()
         stalled = await come(served)
         stalled[1].write(HEAD + b"content-length: 1000\r\n\r\n" + PART)
         assert await answer(stalled) == b""
 
-    serve_files(scenario, tmp_path, request_timeout_s=0.5)
+    serve_files(scenario, tmp_path, request_timeout_s=2)
 
 
 @pytest.mark.parametrize("streams", [False, True])
@@ -253,7 +254,7 @@ def test_a_client_that_goes_away_frees_its_job(streams: bool, tmp_path: Path) ->
             asking = asyncio.create_task(
                 ai.audio.transcriptions.create(model="x", file=file, stream=streams)
             )
-            assert await asyncio.to_thread(first.has_begun.wait, 10)
+            assert await asyncio.to_thread(first.has_begun.wait, PATIENCE_S)
             assert len(await served_jobs(served)) == 1
             if streams:
                 await (await asking).close()

@@ -15,6 +15,7 @@ from surtitle.pipeline.config import FilesConfig, Tokens
 from surtitle.pipeline.errors import OutputError
 from surtitle.pipeline.server.files import results
 
+from ....patience import PATIENCE_S
 from ...scripted_translator import ScriptedTranslator
 from ..scripted import Served
 from .hearing import Hears, serve_files, speech
@@ -26,7 +27,7 @@ Job = dict[str, Any]
 
 async def ended(http: httpx.AsyncClient, job: Job) -> Job:
     """What has become of a job that goes on."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while job["state"] in ("waiting", "running"):
             await asyncio.sleep(0.01)
             answer = await http.get(f"/v1/jobs/{job['id']}")
@@ -288,7 +289,7 @@ def test_results_that_are_old_are_deleted(tmp_path: Path) -> None:
                 await ended(http, await sent(http, f"name={name}"))
 
     async def after(served: Served) -> None:
-        async with served.http() as http, asyncio.timeout(10):
+        async with served.http() as http, asyncio.timeout(PATIENCE_S):
             names: list[str] = []
             while names != ["new"]:
                 jobs = (await http.get("/v1/jobs")).json()["jobs"]

@@ -12,9 +12,9 @@ import pytest
 import trustme
 
 from surtitle.pipeline.config import Tokens
-from surtitle.pipeline.server.gate import door
-from surtitle.pipeline.server.gate.limits import PATIENCE_S
+from surtitle.pipeline.server.gate import door, limits
 
+from ....patience import PATIENCE_S
 from ..scripted import Served, ask, read, read_until, serve, speak
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -27,7 +27,7 @@ async def come(served: Served) -> Streams:
 async def answer(streams: Streams) -> bytes:
     """All that the server sends until it closes the connection."""
     try:
-        return await asyncio.wait_for(streams[0].read(), 5)
+        return await asyncio.wait_for(streams[0].read(), PATIENCE_S)
     except ConnectionResetError:
         return b""
     finally:
@@ -71,7 +71,9 @@ def test_who_waits_without_a_request_gives_way_to_who_comes(tmp_path: Path) -> N
         first, second = await come(served), await come(served)
         await held(served, 2)
         for place in served.server.places:
-            place.waits_since_s = place.waits_since_s and place.waits_since_s - PATIENCE_S - 1
+            place.waits_since_s = (
+                place.waits_since_s and place.waits_since_s - limits.PATIENCE_S - 1
+            )
         async with served.http() as http:
             assert (await http.get("/healthz")).text == "ok\n"
         assert await answer(first) == b""

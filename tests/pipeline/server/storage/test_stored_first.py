@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.server.storage.stored_first import StoredFirst
 
+from ....patience import PATIENCE_S
 from ...scripted_command import served
 from ..scripted import START, WORD_PCM, WORDS, Served, read_final, read_until, serve
 
@@ -49,7 +50,7 @@ def test_a_final_is_shown_when_the_store_has_answered_and_what_follows_it_later(
         await running
         assert shown == wanted
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_finals_that_come_together_are_given_to_the_store_together() -> None:
@@ -70,7 +71,7 @@ def test_finals_that_come_together_are_given_to_the_store_together() -> None:
         captions.end()
         await captions.run()
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_a_store_that_is_held_holds_up_no_caption_and_viewers_are_told(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_a_store_that_is_held_holds_up_no_caption_and_viewers_are_told(tmp_path:
 
 def next_final(viewer: ClientConnection) -> tuple[int, str, str]:
     while True:
-        message = json.loads(viewer.recv(10))
+        message = json.loads(viewer.recv(PATIENCE_S))
         if message["type"] == "caption" and message["is_final"]:
             return message["segment_id"], message["language"], message["text"]
 

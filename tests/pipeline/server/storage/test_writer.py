@@ -16,6 +16,8 @@ from surtitle.pipeline.server.storage.changes import Change, End, Final
 from surtitle.pipeline.server.storage.file import open_store_file
 from surtitle.pipeline.server.storage.writer import StoreWriter
 
+from ....patience import PATIENCE_S
+
 
 def final(segment_id: int, text: str = "hola") -> Final:
     return Final("s-1", Caption(segment_id, 0, "es", text, 0, 900, is_final=True))
@@ -51,7 +53,7 @@ class Disk:
         for change in changes:
             self.writer.put(change)
         self.writer.put(None, tell)
-        assert told.wait(10)
+        assert told.wait(PATIENCE_S)
         return answers[0]
 
     def texts(self) -> list[str]:
@@ -117,7 +119,7 @@ def test_nobody_needs_to_ask_again(
         disk.hold()
         assert not disk.attempt(final(0))
         disk.let_go()
-        assert recovered.wait(10)
+        assert recovered.wait(PATIENCE_S)
     finally:
         store_writer.log.removeHandler(listener)
     assert disk.texts() == ["hola"]
@@ -149,7 +151,7 @@ def test_a_disk_that_never_answers_is_not_waited_for(
     answers = threading.Event()
     path = tmp_path / "sessions.sqlite"
     connection = open_store_file(path)
-    connection.set_trace_callback(lambda _: answers.wait(10))
+    connection.set_trace_callback(lambda _: answers.wait(PATIENCE_S))
     writer = StoreWriter(path, connection, 0.0, lambda _: None)
     writer.put(final(0))
     assert writer.unstored == 1

@@ -14,10 +14,10 @@ from aiortc import MediaStreamTrack, RTCDataChannel
 from surtitle.pipeline.webrtc.network import Network
 from surtitle.pipeline.webrtc.peer import Peer
 
+from ....patience import PATIENCE_S
 from ...webrtc.tone import ToneTrack
 from ..scripted import Message, Served
 
-PATIENCE_S = 20
 SDP = {"content-type": "application/sdp"}
 
 

@@ -12,7 +12,9 @@ from aiortc import RTCPeerConnection
 
 from surtitle.pipeline.server.hub import Outbox
 from surtitle.pipeline.server.live_session import LiveSession
+from surtitle.pipeline.webrtc import peer
 
+from ....patience import PATIENCE_S
 from ...webrtc.lossy import lossy_way, without_candidates
 from ...webrtc.tone import ToneTrack
 from ..scripted import Served, read_until, serve
@@ -20,7 +22,12 @@ from .calling import SDP, caller, speaker
 
 
 @pytest.mark.slow
-def test_a_way_that_loses_and_delays_packets_is_good_enough(tmp_path: Path) -> None:
+def test_a_way_that_loses_and_delays_packets_is_good_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is lost is sent again after 1, 2, 4... s: with bad luck several times.
+    monkeypatch.setattr(peer, "CONNECT_S", PATIENCE_S)
+
     async def scenario(served: Served) -> None:
         async with caller() as calling, served.http() as client:
             calling.peer.connection.addTrack(ToneTrack())
@@ -35,7 +42,7 @@ def test_a_way_that_loses_and_delays_packets_is_good_enough(tmp_path: Path) -> N
                 while "soon" not in (await calling.read("caption", language="es"))["text"]:
                     pass  # up to the last word
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 @pytest.mark.slow
@@ -61,7 +68,7 @@ def test_a_peer_that_vanishes_is_noticed(tmp_path: Path, monkeypatch: pytest.Mon
                 assert not last["is_live"]
                 assert (await client.delete(response.headers["location"])).status_code == 404
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 @pytest.mark.slow
@@ -87,4 +94,4 @@ def test_who_comes_and_goes_leaves_nothing_behind(tmp_path: Path) -> None:
         assert alive()[1:] == [0, 0]
         assert not [one.name for one in threading.enumerate() if "decoder" in one.name]
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)

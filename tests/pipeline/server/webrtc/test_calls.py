@@ -11,9 +11,10 @@ from websockets.asyncio.client import ClientConnection
 
 from surtitle.pipeline.webrtc import peer as peer_module
 
+from ....patience import PATIENCE_S
 from ...webrtc.tone import ToneTrack
 from ..scripted import Served, read_until, serve
-from .calling import PATIENCE_S, caller, speaker
+from .calling import caller, speaker
 
 
 async def until_free(viewer: ClientConnection) -> None:
@@ -35,7 +36,7 @@ def test_who_calls_is_captioned_and_reads_along(tmp_path: Path) -> None:
             assert (await calling.read("stopped"))["session"] == started["session"]
             await calling.peer.gone()
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_each_participant_is_a_speaker(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_each_participant_is_a_speaker(tmp_path: Path) -> None:
                     caption = await calling.read("caption", speaker=name, language="es")
                     assert caption["text"]
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_a_reader_gets_the_tile_and_the_messages(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_reader_gets_the_tile_and_the_messages(tmp_path: Path) -> None:
                     if np.count_nonzero(picture[360:] > 200) > 1000:  # text, in its lower half
                         break
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_a_page_offers_sound_and_gets_the_tile_in_one_exchange(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_a_page_offers_sound_and_gets_the_tile_in_one_exchange(tmp_path: Path) -
                 assert ended.status_code == 200
             await calling.peer.gone()
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_several_tracks_of_one_peer_are_several_speakers(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_several_tracks_of_one_peer_are_several_speakers(tmp_path: Path) -> None
             for name in "Table 1", "Table 2":
                 await calling.read("caption", speaker=name)
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_an_end_by_request_frees_the_room(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_an_end_by_request_frees_the_room(tmp_path: Path) -> None:
             async with speaker(served) as second:
                 await second.read("started")
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_a_peer_that_says_goodbye_frees_the_room(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_peer_that_says_goodbye_frees_the_room(tmp_path: Path) -> None:
                 await calling.read("started")
             await until_free(viewer)
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_a_peer_that_is_never_reached_is_let_go(
@@ -151,7 +152,7 @@ def test_a_peer_that_is_never_reached_is_let_go(
             await until_free(viewer)
             assert (await client.delete(response.headers["location"])).status_code == 404
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_a_server_that_stops_lets_all_go(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_a_server_that_stops_lets_all_go(tmp_path: Path) -> None:
             await calling.read("stopped")
             await calling.peer.gone()
 
-    serve(scenario, tmp_path, patience_s=60)
+    serve(scenario, tmp_path)
 
 
 def test_more_peers_than_there_are_places_are_refused(tmp_path: Path) -> None:
@@ -180,4 +181,4 @@ def test_more_peers_than_there_are_places_are_refused(tmp_path: Path) -> None:
         assert set(statuses) == {201, 503}
         assert await try_it() in (201, 503)
 
-    serve(scenario, tmp_path, max_peers=4, patience_s=60)
+    serve(scenario, tmp_path, max_peers=4)

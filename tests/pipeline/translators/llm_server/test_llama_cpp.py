@@ -14,6 +14,7 @@ import pytest
 from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.translators.llm_server.translator import LlmServerTranslator
 
+from ....patience import PATIENCE_S
 from .tiny_gguf import write_tiny_gguf
 
 pytestmark = pytest.mark.skipif(
@@ -55,7 +56,7 @@ def translated(address: str, *requests: TranslationRequest) -> list[str]:
     async def ask() -> list[str]:
         translator = LlmServerTranslator(address, at_once=4)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.gather(*map(translator.translate, requests))
         finally:
             await translator.aclose()

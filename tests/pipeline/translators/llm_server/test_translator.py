@@ -22,6 +22,7 @@ from surtitle.pipeline.translators.llm_server.chat import Patience
 from surtitle.pipeline.translators.llm_server.translator import LlmServerTranslator
 from surtitle.pipeline.translators.queue import TranslationQueue
 
+from ....patience import PATIENCE_S
 from .fake_llm_server import (
     Asked,
     Behavior,
@@ -45,7 +46,7 @@ FILE = TranslationRequest(TEXT, "en", "es")
 LIVE = replace(FILE, key=("session", 1))
 PINNED = replace(LIVE, pinned="El puerto")
 SECRET = "sk-4242424242"
-PATIENT = Patience(silence_s=10, total_s=20)
+PATIENT = Patience(silence_s=PATIENCE_S, total_s=PATIENCE_S)
 SHORT = Patience(silence_s=0.2, total_s=0.5)
 
 
@@ -69,7 +70,7 @@ def run(
         async with server.serving():
             translator = LlmServerTranslator(server.address, model, at_once=4, key=SECRET)
             try:
-                return await asyncio.wait_for(scenario(translator), 30)
+                return await asyncio.wait_for(scenario(translator), PATIENCE_S)
             finally:
                 await translator.aclose()
 
@@ -430,7 +431,7 @@ def test_while_a_server_is_away_live_requests_fail_at_once_and_it_comes_back_by_
                 await translator.translate(LIVE)
         asked = len(server.asked)
         async with server.serving():
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     try:
                         assert await translator.translate(LIVE) == ANSWER
@@ -486,7 +487,7 @@ def test_a_file_waits_for_a_server_that_comes_back() -> None:
             await translator.translate(LIVE)
         tasks = [asyncio.create_task(translator.translate(FILE)) for _ in range(5)]
         async with server.serving():
-            answers = await asyncio.wait_for(asyncio.gather(*tasks), 20)
+            answers = await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE_S)
             await translator.aclose()
             return answers
 
