@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from .commands import join, listen, live, models, publish, serve, subtitle, translate
+from .commands import join, listen, live, load, models, publish, serve, subtitle, translate
 from .errors import SurtitleError
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     join.add_to(commands)
     listen.add_to(commands)
     live.add_to(commands)
+    load.add_to(commands)
     models.add_to(commands)
     publish.add_to(commands)
     serve.add_to(commands)

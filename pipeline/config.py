@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, get_args
 
-Engine = Literal["auto", "moonshine", "whisper"]
+Engine = Literal["auto", "moonshine", "whisper", "recorded"]
 SubtitleFormat = Literal["srt", "vtt", "ass", "ttml"]
 SUBTITLE_FORMATS: tuple[SubtitleFormat, ...] = get_args(SubtitleFormat)
 
@@ -58,8 +58,8 @@ class RecognizerConfig:
     """Which recognizer listens.
 
     `model` is a Whisper model by hub name ("small", "Systran/faster-whisper-small") or a local
-    folder; "auto" takes one that suits the device, or is there. `terms` are names and expressions
-    to expect.
+    folder; "auto" takes one that suits the device, or is there. For "recorded" it is a file of
+    words (recognizers/recorded.py). `terms` are names and expressions to expect.
     """
 
     engine: Engine = "auto"
@@ -68,9 +68,12 @@ class RecognizerConfig:
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(Engine):
-            raise ValueError(f"engine must be auto, moonshine or whisper, got {self.engine!r}")
+            names = ", ".join(get_args(Engine))
+            raise ValueError(f"engine must be one of {names}, got {self.engine!r}")
         if self.engine == "moonshine" and self.model != "auto":
             raise ValueError(f"Moonshine has one model; for {self.model} use --asr whisper")
+        if self.engine == "recorded" and self.model == "auto":
+            raise ValueError("recorded words need their file: --asr recorded --asr-model FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +295,7 @@ class ServerConfig:
     max_sessions: int = 16
     max_peers: int = 50
     max_viewers: int = 2000
-    max_room_viewers: int = 500
+    max_room_viewers: int = 2000
     max_ahead_ms: int = 30_000
     max_connections: int = 2600
     max_address_connections: int = 650
@@ -313,6 +316,11 @@ class ServerConfig:
             raise ValueError(f"the port must be 0 to 65535, got {self.port}")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("TLS needs both a certificate and a key: --tls-cert and --tls-key")
+        if min(self.max_sessions, self.max_viewers, self.max_room_viewers) < 1:
+            raise ValueError(
+                "sessions, viewers and viewers of a room must be 1 or more at once, got "
+                f"{self.max_sessions}, {self.max_viewers} and {self.max_room_viewers}"
+            )
         if not 0 < self.max_address_connections <= self.max_connections:
             raise ValueError(
                 "0 < max_address_connections <= max_connections must hold, "

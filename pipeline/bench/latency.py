@@ -13,25 +13,22 @@ import asyncio
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import cycle
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..audio.pcm import to_ms
-from ..audio.recording import read_audio
 from ..captions.budget import common_prefix, units
 from ..client.connection import Message, Server, parse_caption
 from ..client.publishing import publish
 from ..client.real_time import LOCAL, start_message
-from ..config import CAPTION_MODES, LiveConfig, RecognizerConfig
-from ..events import Samples, Word
-from ..recognizers.choice import open_recognizer
-from ..recognizers.vad import Vad
+from ..config import CAPTION_MODES, LiveConfig
+from ..events import Word
 from .beside import delays, hear_beside, on_screen
 from .playing import Playing, Shown
+from .speaking import hear_recordings, one_after_the_other
 
 CELLS = 8
 DRIFT_MS = 300_000  # the delays of the first and of the last so many are compared
@@ -60,7 +57,8 @@ def add_to(benches: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     targets = tuple(language for language in arguments.to.split(",") if language)
     config = LiveConfig(arguments.source, targets, arguments.mode)
-    audio, words = _program(arguments.files, arguments.minutes, config.source)
+    speech = hear_recordings(arguments.files, config.source, print)
+    audio, words = one_after_the_other(speech, 60 * arguments.minutes)
     start = start_message(arguments.room, config)
     shown, lags = asyncio.run(_play(Server(arguments.url), start, Playing(audio)))
     if arguments.save:
@@ -84,32 +82,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _program(files: Sequence[Path], minutes: float, source: str) -> tuple[Samples, list[Word]]:
-    """The recordings one after the other, again and again, and the words in them."""
-    recognizer = open_recognizer(RecognizerConfig(), source, print, is_live=False)
-    parts: list[tuple[Samples, list[Word]]] = []
-    for path in files:
-        vad = Vad(recognizer.file_vad)
-        chunks = list(read_audio(path))
-        utterances = [u for chunk in chunks for u in vad.push(chunk)] + vad.flush()
-        heard = [word for u in utterances for word in recognizer.recognize(u, source)]
-        parts.append((np.concatenate([chunk.samples for chunk in chunks]), heard))
-    recognizer.close()
-    audio: list[Samples] = []
-    words: list[Word] = []
-    begin_ms = 0
-    for samples, heard in cycle(parts):
-        if begin_ms >= minutes * 60_000:
-            break
-        words += [
-            replace(word, start_ms=word.start_ms + begin_ms, end_ms=word.end_ms + begin_ms)
-            for word in heard
-        ]
-        audio.append(samples)
-        begin_ms += to_ms(samples.size)
-    return np.concatenate(audio), words
-
-
 async def _play(server: Server, start: Message, playing: Playing) -> tuple[list[Shown], list[int]]:
     """The captions of a session that hears the audio, and the lag that each status told."""
     shown: list[Shown] = []
@@ -125,15 +97,24 @@ async def _play(server: Server, start: Message, playing: Playing) -> tuple[list[
     return shown, lags
 
 
-def row(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> list[str]:
-    """The cells of a language: delays (first, final), erasure, drift."""
+@dataclass(slots=True)
+class Delays:
+    """Of the words that are in captions of a language, in ms: `first` with when each was said."""
+
+    first: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+    final: list[float] = field(default_factory=list[float])
+    erased_units: int = 0
+    final_units: int = 0
+    open_segments: int = 0  # without a final caption
+
+
+def delays_of(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> Delays:
+    """What was shown in a language, beside what was said."""
     by_segment: dict[int, list[Shown]] = {}
     for one in shown:
         if one.caption.language == language:
             by_segment.setdefault(one.caption.segment_id, []).append(one)
-    first: list[tuple[int, float]] = []  # (when it was said, how long it took)
-    final: list[float] = []
-    erased = total = 0
+    found = Delays()
     for captions in by_segment.values():
         last = captions[-1].caption
         goal = len(units(last.text, language))
@@ -143,21 +124,29 @@ def row(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> list[st
             at_ms = next(
                 s.at_ms for s in captions if len(units(s.caption.text, language)) >= needed
             )
-            first.append((word.end_ms, at_ms - word.end_ms))
-            final.append(captions[-1].at_ms - word.end_ms)
+            found.first.append((word.end_ms, at_ms - word.end_ms))
+            found.final.append(captions[-1].at_ms - word.end_ms)
         texts = [units(s.caption.text, language) for s in captions]
         for old, new in zip(texts, texts[1:], strict=False):
-            erased += len(old) - common_prefix(old, new)
-        total += goal
+            found.erased_units += len(old) - common_prefix(old, new)
+        found.final_units += goal
+        found.open_segments += not last.is_final
+    return found
+
+
+def row(language: str, shown: Sequence[Shown], words: Sequence[Word]) -> list[str]:
+    """The cells of a language: delays (first, final), erasure, drift."""
+    found = delays_of(language, shown, words)
+    first = found.first
     if not first:
         return ["-"] * CELLS
-    lags = [lag for _, lag in first]
-    cells = _seconds(lags, final)
+    cells = _seconds([lag for _, lag in first], found.final)
     end_ms = max(said for said, _ in first)
     opening = [lag for said, lag in first if said < DRIFT_MS]
     closing = [lag for said, lag in first if said > end_ms - DRIFT_MS]
     drift_ms = float(np.median(closing) - np.median(opening))
-    return [*cells, f"{erased / total:.3f}", f"{drift_ms / 1000:+.2f} s"]
+    erasure = found.erased_units / found.final_units
+    return [*cells, f"{erasure:.3f}", f"{drift_ms / 1000:+.2f} s"]
 
 
 def _seconds(first: Sequence[float], final: Sequence[float]) -> list[str]:

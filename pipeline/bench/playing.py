@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,10 +23,13 @@ class Shown:
 
 
 class Playing:
-    """Sound that is played once, as it is spoken: a piece comes when its last word is over."""
+    """Sound that is played once, as it is spoken: a piece comes when its last word is over, or up
+    to `jitter_ms` later, as over a network."""
 
-    def __init__(self, audio: Samples) -> None:
+    def __init__(self, audio: Samples, *, jitter_ms: float = 0.0, seed: int = 0) -> None:
         self._audio = audio
+        self._jitter_s = jitter_ms / 1000
+        self._rng = random.Random(seed)
         self._started_s = 0.0
 
     @property
@@ -39,5 +43,6 @@ class Playing:
         size = SAMPLE_RATE_HZ * PIECE_MS // 1000
         for at in range(0, self._audio.size, size):
             due_s = self._started_s + (at + size) / SAMPLE_RATE_HZ
+            due_s += self._rng.uniform(0.0, self._jitter_s)
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             yield to_s16(self._audio[at : at + size]).tobytes()

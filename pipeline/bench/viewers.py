@@ -11,27 +11,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import re
 import time
+from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
-from websockets.asyncio.client import ClientConnection
 
-from ..client.connection import ConnectionLost, Message, Server
+from ..client.connection import Message, Server
 from ..client.publishing import publish
 from ..client.real_time import LOCAL, open_pieces, paced, start_message
 from ..config import LiveConfig
 from ..errors import RemoteError
+from .cost import cpu_s, read_counters
+from .crowd import Crowd, reached
 
 ROOM = "viewers"
-Receipts = dict[int, float]  # by the caption's sequence number: when it came, in seconds
 
 
 @dataclass(slots=True)
@@ -71,30 +67,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(server: Server, count: int, path: Path) -> Run:
-    ours, theirs = (context := get_context("spawn")).Pipe()
-    crowd = context.Process(target=_crowd, args=(server, count, theirs), daemon=True)
-    crowd.start()
-    theirs.close()
-    if (problem := ours.recv()) is not None:  # else all are there
-        crowd.join()
-        raise RemoteError(problem)
-    cpu_s = _cpu_s(server)
-    published, finals = asyncio.run(_publish(server, path))
-    viewed: list[Receipts] = ours.recv()
-    crowd.join()
-    cpu_s = _cpu_s(server) - cpu_s
-    first = dict(published)
-    for receipts in viewed:
-        for sequence, at_s in receipts.items():
-            first[sequence] = min(at_s, first.get(sequence, at_s))
-    lags_ms = [1000 * (at_s - first[n]) for receipts in viewed for n, at_s in receipts.items()]
-    missed = sum(len(finals - receipts.keys()) for receipts in viewed)
-    return Run(len(first), lags_ms, missed, cpu_s)
+    with closing(Crowd(server, [ROOM] * count)) as crowd:
+        crowd.wait()
+        before = read_counters(server)
+        published, finals = asyncio.run(_publish(server, path))
+        viewed, _ = crowd.end()
+    used_s = cpu_s(read_counters(server)) - cpu_s(before)
+    of_all = reached({ROOM: published}, {ROOM: finals}, viewed)
+    if of_all.lost:
+        raise RemoteError(f"{of_all.lost} viewers lost their connection before the session ended")
+    return Run(len(published), of_all.lags_ms, of_all.missed_finals, used_s)
 
 
-async def _publish(server: Server, path: Path) -> tuple[Receipts, set[int]]:
+async def _publish(server: Server, path: Path) -> tuple[dict[int, float], set[int]]:
     """What the publisher received, and which of it was final."""
-    receipts: Receipts = {}
+    receipts: dict[int, float] = {}
     finals: set[int] = set()
 
     def hear(message: Message) -> None:
@@ -106,42 +93,3 @@ async def _publish(server: Server, path: Path) -> tuple[Receipts, set[int]]:
     start = start_message(ROOM, LiveConfig("en", ("es",)))
     await publish(server, start, paced(open_pieces(path, print)), hear, print)
     return receipts, finals
-
-
-def _crowd(server: Server, count: int, pipe: Connection) -> None:
-    """A process of viewers: tells when all are there, and in the end what each received."""
-
-    async def view() -> list[Receipts]:
-        try:
-            sockets = [await server.connect("/v1/view", {"room": ROOM}) for _ in range(count)]
-        except (ConnectionLost, RemoteError) as error:
-            pipe.send(str(error))
-            return []
-        pipe.send(None)
-        return await asyncio.gather(*map(_read, sockets))
-
-    pipe.send(asyncio.run(view()))
-
-
-async def _read(socket: ClientConnection) -> Receipts:
-    """Until the session ends."""
-    receipts: Receipts = {}
-    was_live = False
-    async with socket:
-        async for raw in socket:
-            at_s = time.monotonic()
-            message = json.loads(raw)
-            if message["type"] == "caption":
-                receipts[message["sequence"]] = at_s
-            elif message["type"] == "snapshot":
-                if was_live and not message["is_live"]:
-                    return receipts
-                was_live = message["is_live"]
-    raise ConnectionError("a viewer lost its connection before the session ended")
-
-
-def _cpu_s(server: Server) -> float:
-    with urlopen(f"{server.url}/metrics", timeout=10) as response:
-        found = re.search(r"^process_cpu_seconds_total (\S+)$", response.read().decode(), re.M)
-    assert found is not None, "the server runs on Linux, and is of this version"
-    return float(found[1])

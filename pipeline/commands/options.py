@@ -12,7 +12,7 @@ from ..config import AUTO, CAPTION_MODES, LiveConfig, TranslatorConfig
 from ..text.glossary import read_terms
 from ..translators import TRANSLATORS
 
-ENGINES = ("auto", "moonshine", "whisper")
+ENGINES = ("auto", "moonshine", "whisper", "recorded")
 GONE = "sphinx"
 OLD_NAMES = {"diffusion": "own"}  # of translators
 AN_ADDRESS = "http://localhost:8000/v1"
@@ -25,7 +25,8 @@ def add_recognizer_options(parser: argparse.ArgumentParser) -> None:
         action=_Engine,
         default="auto",
         metavar="NAME",
-        help="auto (default), moonshine (English, fast) or whisper (about 100 languages)",
+        help="auto (default), moonshine (English, fast), whisper (about 100 languages), or for "
+        "measuring recorded: words that are known, of a file that --asr-model names",
     )
     parser.add_argument(
         "--asr-model",

@@ -26,6 +26,7 @@ from ..translators import open_translator
 from .options import add_recognizer_options, add_translator_options, translator_config
 from .stopping import Stop
 
+OTHER_CONNECTIONS = 568  # than those of viewers and publishers: pages, recordings, calls
 PUBLISH_VARIABLE, VIEW_VARIABLE = "SURTITLE_PUBLISH_TOKEN", "SURTITLE_VIEW_TOKEN"
 
 log = logging.getLogger(__name__)
@@ -85,11 +86,21 @@ def add_to(commands: Any) -> None:
         metavar="DAYS",
         help="delete sessions and results of recordings that are older; default: keep them",
     )
+    for name, default, what in (
+        ("--max-sessions", 16, "speakers at once"),
+        ("--max-viewers", 2000, "viewers at once, of all rooms"),
+        ("--max-room-viewers", 2000, "viewers of one room"),
+    ):
+        parser.add_argument(
+            name, type=int, default=default, metavar="N", help=f"{what}; default: {default}"
+        )
     parser.add_argument("--log-json", action="store_true", help="log JSON lines")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    # A publisher may come back while its lost connection still counts.
+    connections = arguments.max_viewers + 2 * arguments.max_sessions + OTHER_CONNECTIONS
     try:
         config = ServerConfig(
             host=arguments.host,
@@ -100,6 +111,11 @@ def run(arguments: argparse.Namespace) -> int:
             stun_server=arguments.stun,
             tls_cert=arguments.tls_cert,
             tls_key=arguments.tls_key,
+            max_sessions=arguments.max_sessions,
+            max_viewers=arguments.max_viewers,
+            max_room_viewers=arguments.max_room_viewers,
+            max_connections=connections,
+            max_address_connections=max(1, connections // 4),
         )
         files_config = FilesConfig(keep_days=arguments.keep)
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)

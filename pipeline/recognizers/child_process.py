@@ -196,7 +196,9 @@ class _Child:
     def __init__(self, make: Make) -> None:
         context = multiprocessing.get_context("spawn")  # forking a process with threads is unsafe
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(make, theirs), daemon=True)
+        self._process = context.Process(
+            target=serve, args=(make, theirs), name="recognizer", daemon=True
+        )
         self._reason = "has died"
         self._heard_s = 0.0  # when it gave the last sign of life
         with _signals_held_back():  # the process is born with this, and ignores them from then on

@@ -88,6 +88,11 @@ def _open(config: RecognizerConfig, source: str | None, say: Say, is_live: bool)
 
     if config.engine == "moonshine":
         return _moonshine(source, "as asked")  # 1.
+    if config.engine == "recorded":
+        from .recorded import RecordedRecognizer, read_recorded
+
+        speech = read_recorded(Path(config.model).expanduser())
+        return _Opened(RecordedRecognizer(speech), f"which are in {config.model}")
     if config.engine == "whisper" or config.model != "auto":
         try:
             return _whisper(config, say, is_live)

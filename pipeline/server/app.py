@@ -30,6 +30,7 @@ from .gate.limits import Place, Places
 from .gate.wire import HttpProtocol, WebSocketProtocol
 from .http import Endpoint, WebApi
 from .metrics import Metrics
+from .parts import EXECUTOR
 from .rooms import Rooms
 from .sockets import Sockets
 from .storage.store import Store
@@ -119,7 +120,9 @@ async def open_server(
     """
     _check_certificate(config)
     # Each session now and then keeps a thread busy with voice activity detection.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(config.max_sessions + 4))
+    asyncio.get_running_loop().set_default_executor(
+        ThreadPoolExecutor(config.max_sessions + 4, thread_name_prefix=EXECUTOR)
+    )
     translations, metrics, access = TranslationQueue(translator), Metrics(), Access(config)
     async with aclosing(recognizer), aclosing(translations), IndependentTasks() as tasks:
         rooms = Rooms(config, recognizer, translations, store, metrics, tasks)

@@ -24,6 +24,7 @@ from ..protocols import (
     Stop,
     View,
 )
+from .gate.wire import wire_of
 from .hub import Outbox
 from .live_session import LiveSession
 from .metrics import Metrics
@@ -51,6 +52,7 @@ class Connection:
     ) -> None:
         """`start_timeout_s` is how long a client may take for its first message."""
         self._socket = socket
+        self._wire = wire_of(socket.scope)
         self._dialect = dialect
         self._rooms = rooms
         self._metrics = metrics
@@ -130,6 +132,7 @@ class Connection:
 
     def _tell(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        outbox.deliver = self._deliver
         self._telling = asyncio.create_task(self._tell_all(outbox))
 
     async def _tell_all(self, outbox: Outbox) -> None:
@@ -149,6 +152,19 @@ class Connection:
             except Exception:
                 log.exception("a connection failed")
                 await self._close(FAILED, self._internal_error())
+
+    def _deliver(self, published: Published) -> bool:
+        """Send what happens at once; False where it has to wait for its turn."""
+        if self._wire is None or self._is_closed or not self._wire.takes_now:
+            return False
+        try:
+            messages = self._dialect.encode(published)
+        except Exception:
+            return False  # it fails again at its turn, which ends the connection
+        self._wire.send_now(messages)
+        if isinstance(published.event, Caption):
+            self._metrics.captions_sent.inc()
+        return True
 
     async def _tell_started(self, live: LiveSession, outbox: Outbox) -> None:
         await live.begun()

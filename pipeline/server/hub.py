@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from ..config import AUTO, LiveConfig
 from ..events import Caption, Ended, Failed, SessionEvent, Status
@@ -22,11 +22,17 @@ class Outbox:
 
     A newer draft takes the place of one that waits. When OUTBOX_EVENTS wait, the oldest draft is
     dropped; a final never is. A reader too slow even for finals is told to connect again.
+
+    `deliver`, set by who takes, is asked first while all that was taken is sent: where it returns
+    True, nothing has to wait. A task that wakes up for each caption of each reader would cost as
+    much again as the sending.
     """
 
     def __init__(self, languages: frozenset[str] = frozenset()) -> None:
         self.languages = languages
         self.close_code: int | None = None  # once set, nothing more is put in
+        self.deliver: Callable[[Published], bool] | None = None
+        self._is_idle = False  # who takes waits here, and has sent all that it took
         self._waiting: dict[Hashable, Published] = {}
         self._changed = asyncio.Event()
 
@@ -41,6 +47,8 @@ class Outbox:
         Returns how many drafts will not be sent because of it.
         """
         if self.close_code is not None:
+            return 0
+        if self._is_idle and not self._waiting and self.deliver and self.deliver(published):
             return 0
         replaced = self._waiting.pop(key, None)
         self._waiting[key] = published
@@ -70,7 +78,11 @@ class Outbox:
             if self.close_code is not None:
                 return None
             self._changed.clear()
-            await self._changed.wait()
+            self._is_idle = True
+            try:
+                await self._changed.wait()
+            finally:
+                self._is_idle = False
         return self._waiting.pop(next(iter(self._waiting)))
 
 

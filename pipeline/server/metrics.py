@@ -12,6 +12,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from .parts import PartsCollector
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _LAG_S = (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 30)
 _STALL_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -23,6 +25,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # CPU time and memory, on Linux
+        registry.register(PartsCollector())
         self.sessions = Gauge("surtitle_sessions", "Sessions that go on.", registry=registry)
         self.viewers = Gauge("surtitle_viewers", "Viewers connected.", registry=registry)
         self.peers = Gauge("surtitle_peers", "Peers connected over WebRTC.", registry=registry)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import h11
@@ -11,11 +13,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from .limits import Place
 
 PLACE = "place"  # the name of a connection's Place in the state of a scope
+_WIRE = "wire"  # that of a WebSocket's protocol
 FRAGMENTS = 1000  # of one message; what it may hold in bytes is bounded by `ws_max_size`
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -112,6 +116,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._place.let_go = self.transport.abort
+        self.app_state[_WIRE] = self
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._place.leave()
@@ -150,6 +155,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:  # also a handshake that was refused, which uvicorn would call missing
             self.handshake_complete = True
 
+    @property
+    def takes_now(self) -> bool:
+        """Whether the peer takes what it is sent, and has taken what was sent before."""
+        is_open = self.conn.state is State.OPEN and not self.close_sent
+        return is_open and self.writable.is_set() and not self.conn.extensions
+
+    def send_now(self, texts: Sequence[str]) -> None:
+        """Send messages at once, while `takes_now`; half as dear as `send`, through ASGI."""
+        self.transport.write(b"".join(map(_text_frame, texts)))
+
     def shutdown(self) -> None:
         if self.transport.is_closing():  # uvicorn would fail to say goodbye once more
             self.transport.abort()
@@ -159,3 +174,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     @property
     def _place(self) -> Place:
         return cast(Place, self.app_state[PLACE])
+
+
+def wire_of(scope: Mapping[str, Any]) -> WebSocketProtocol | None:
+    """What a WebSocket's scope came by; None where another server than ours serves it."""
+    return scope.get("state", {}).get(_WIRE)
+
+
+@lru_cache(maxsize=64)
+def _text_frame(text: str) -> bytes:
+    """A message to anybody: servers mask nothing, so that all viewers are sent the same bytes."""
+    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)

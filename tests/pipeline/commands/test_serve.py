@@ -35,6 +35,7 @@ def test_it_does_not_start_for_others_without_tokens(
         (["--tokens", "/missing.toml"], "missing.toml"),
         (["--webrtc-ports", "80-90"], "must lie in 1024 to 65535, got 80 to 90"),
         (["--webrtc-ports", "50100-50000"], "got 50100 to 50000"),
+        (["--max-room-viewers", "0"], "must be 1 or more at once, got 16, 2000 and 0"),
     ],
 )
 def test_wrong_options_are_told(

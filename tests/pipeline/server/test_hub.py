@@ -279,3 +279,32 @@ def test_who_left_is_sent_nothing() -> None:
     hub.leave(viewer)
     hub.publish(SESSION, caption(0))
     assert (len(viewer), hub.viewers) == (1, set())
+
+
+def test_what_can_be_delivered_at_once_does_not_wait() -> None:
+    async def scenario() -> None:
+        hub = live_hub()
+        outbox, delivered = hub.read(), list[Published]()
+        takes_now = True
+
+        def deliver(published: Published) -> bool:
+            if takes_now:
+                delivered.append(published)
+            return takes_now
+
+        outbox.deliver = deliver
+        hub.publish(SESSION, caption(0))  # who takes has not begun: what came before goes first
+        assert (len(outbox), delivered) == (1, [])
+        assert (await outbox.take() or pytest.fail()).event == caption(0)
+        taking = asyncio.create_task(outbox.take())
+        await asyncio.sleep(0)
+        hub.publish(SESSION, caption(1))
+        assert (len(outbox), texts(delivered)) == (0, ["es1.0"])
+        takes_now = False
+        hub.publish(SESSION, caption(2))
+        takes_now = True
+        hub.publish(SESSION, caption(3))  # behind the one that waits
+        assert (len(outbox), texts(delivered)) == (2, ["es1.0"])
+        assert (await taking or pytest.fail()).event == caption(2)
+
+    asyncio.run(scenario())
