@@ -91,7 +91,8 @@ class _Publisher:
 
     async def _converse(self) -> bool:
         """One connection; return whether all is done. Raises ConnectionLost, ServerError."""
-        async with await self._server.connect("/v1/publish", {}) as socket:
+        room = {"room": self._start.get("room", "main")}  # by it a proxy knows whose server it is
+        async with await self._server.connect("/v1/publish", room) as socket:
             await self._begin(socket)
             reading = asyncio.create_task(self._read(socket))
             sending = asyncio.create_task(self._send(socket))

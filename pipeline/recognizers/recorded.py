@@ -24,7 +24,6 @@ from . import LanguageGuess
 
 ANCHOR_SAMPLES = 64  # by which sound is found in a recording, about its loudest sample
 LOUD_ENOUGH = 0.01  # of full scale: in less than that nobody speaks
-SLACK_MS = 30  # by which a word may stick out of what is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,7 @@ class RecordedSpeech:
 
 
 class RecordedRecognizer:
-    """Says the words of recordings, as far as they are whole in what it hears; it never changes
-    its mind.
+    """Says the words of recordings that are in what it hears; it never changes its mind.
 
     It must hear the very samples, 16 kHz in 16 bits; pauses may have been put between the words.
     """
@@ -85,12 +83,15 @@ class RecordedRecognizer:
         if found is None or found[0].language != language:
             return []
         speech, start_sample = found
-        start_ms, size_ms = to_ms(start_sample), to_ms(utterance.samples.size)
+        start_ms = to_ms(start_sample)
+        end_ms = start_ms + to_ms(utterance.samples.size)
         shift_ms = to_ms(utterance.start_sample) - start_ms
         return [
             Word(word.text, word.start_ms + shift_ms, word.end_ms + shift_ms, word.confidence)
             for word in speech.words
-            if word.start_ms >= start_ms - SLACK_MS and word.end_ms <= start_ms + size_ms + SLACK_MS
+            # Its middle, as times are rough, and pauses are cut close. A draft may cut a word off.
+            if start_ms <= (word.start_ms + word.end_ms) // 2 < end_ms
+            and (not is_draft or word.end_ms <= end_ms)
         ]
 
     def close(self) -> None:

@@ -93,12 +93,14 @@ function publish(settings, terms, { sampleRate, track }) {
     terms,
   };
   const common = { token, start, onMessage: hear, onState: showState };
+  const { room } = start; // in the address, too: by it a proxy knows whose server it is
   if (settings.get("way") === "webrtc") {
-    return new Caller({ ...common, address: new URL("v1/offer", document.baseURI), track });
+    const address = new URL(`v1/offer?${new URLSearchParams({ room })}`, document.baseURI);
+    return new Caller({ ...common, address, track });
   }
   return new Publisher({
     ...common,
-    address: socketAddress(document.baseURI, "v1/publish"),
+    address: socketAddress(document.baseURI, "v1/publish", { room }),
     onLoss: (seconds) => {
       lost += seconds;
       warn("loss", `${Math.ceil(lost)} s of sound left out: the server was away, or is too slow.`);

@@ -37,9 +37,21 @@ def utterance(from_ms: int, to_ms: int, at_ms: int) -> Utterance:
     return Utterance(at_ms * SAMPLES_PER_MS, from_s16(part))
 
 
-def test_words_that_are_whole_are_heard_at_the_time_of_the_source() -> None:
-    words = HEARD.recognize(utterance(1000, 2700, 61_000), "en")
+def test_words_are_heard_at_the_time_of_the_source() -> None:
+    words = HEARD.recognize(utterance(1000, 2400, 61_000), "en")
     assert [(word.text, word.start_ms, word.end_ms) for word in words] == [("b", 61_200, 61_800)]
+
+
+def test_a_word_is_in_the_part_that_has_its_middle() -> None:
+    parts = utterance(0, 1550, 0), utterance(1550, 3000, 1550)
+    assert [[word.text for word in HEARD.recognize(part, "en")] for part in parts] == [
+        ["a", "b"], ["c"]
+    ]  # fmt: skip
+
+
+def test_a_draft_has_no_word_that_is_not_over() -> None:
+    words = HEARD.recognize(utterance(0, 1700, 0), "en", is_draft=True)
+    assert [word.text for word in words] == ["a"]
 
 
 def test_each_recording_is_known() -> None:
