@@ -32,10 +32,12 @@ END_S = 10.0  # for the end of a session to reach all
 @dataclass(slots=True)
 class Receipts:
     """What one viewer received, by the caption's number in its room: when, in seconds of the
-    machine's clock. `is_lost`: its connection ended before the session did."""
+    machine's clock; `size_bytes` in all. `is_lost`: its connection ended before the session did.
+    """
 
     room: str
     at_s: dict[int, float] = field(default_factory=dict[int, float])
+    size_bytes: int = 0
     is_lost: bool = False
 
 
@@ -127,6 +129,7 @@ class _Viewer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._came.append((time.monotonic(), data))
+        self.receipts.size_bytes += len(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.look()

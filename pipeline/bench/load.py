@@ -72,6 +72,7 @@ class Step:
     first: dict[str, Quantiles]
     final: dict[str, Quantiles]
     reach_ms: Quantiles
+    viewer_kb_s: float  # that each is sent
     open_segments: int  # that have no final caption
     missed_finals: int  # of viewers
     errors: int
@@ -210,12 +211,17 @@ def _step(plan: Plan, voices: Sequence[_Speaker], viewed: Sequence[Receipts], co
             for language, of in delays.items()
         },
         reach_ms=_quantiles(at_viewers.lags_ms),
+        viewer_kb_s=round(_kb_s(viewed, plan.seconds), 3),
         open_segments=sum(one.open_segments for of in delays.values() for one in of),
         missed_finals=at_viewers.missed_finals,
         errors=len(errors),
         first_errors=errors[:MOST_ERRORS],
         cost=cost,
     )
+
+
+def _kb_s(viewed: Sequence[Receipts], seconds: float) -> float:
+    return sum(one.size_bytes for one in viewed) / max(1, len(viewed)) / seconds / 1000
 
 
 def _quantiles(of: Sequence[float]) -> Quantiles:

@@ -35,6 +35,7 @@ def step(speakers: int, final_s: float = 2.0, errors: int = 0) -> Step:
         first={"en": of},
         final={"en": {"p50": 0.1, "p95": 0.2, "p99": 0.3}, "es": of},
         reach_ms={"p50": 1.0, "p95": 2.0, "p99": 3.0},
+        viewer_kb_s=0.5,
         open_segments=0,
         missed_finals=0,
         errors=errors,
@@ -153,6 +154,7 @@ def test_a_step_on_a_server(tmp_path: Path) -> None:
         assert done.speakers == 2 and done.recognizer == "script"
         assert done.words >= 2 * len(WORDS) and 0 < done.final["es"]["p95"] < 60
         assert done.cost.sent == 3 * done.cost.captions > 0  # a publisher and two viewers
+        assert 0.1 < done.viewer_kb_s < 10
         assert done.cost.cores["event loop"] > 0
 
     serve(scenario, tmp_path, patience_s=180)
