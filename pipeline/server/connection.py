@@ -111,7 +111,9 @@ class Connection:
             case Resume(key):
                 self._attach(self._rooms.resume(key), places)
             case View():
-                self._tell(places.enter_context(self._rooms.viewed(event)))
+                outbox = places.enter_context(self._rooms.viewed(event))
+                outbox.deliver = self._deliver
+                self._tell(outbox)
             case Flush() if self._live is not None:
                 self._live.flush()
             case Stop() if self._live is not None:
@@ -132,7 +134,6 @@ class Connection:
 
     def _tell(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        outbox.deliver = self._deliver
         self._telling = asyncio.create_task(self._tell_all(outbox))
 
     async def _tell_all(self, outbox: Outbox) -> None:

@@ -23,9 +23,10 @@ class Outbox:
     A newer draft takes the place of one that waits. When OUTBOX_EVENTS wait, the oldest draft is
     dropped; a final never is. A reader too slow even for finals is told to connect again.
 
-    `deliver`, set by who takes, is asked first while all that was taken is sent: where it returns
-    True, nothing has to wait. A task that wakes up for each caption of each reader would cost as
-    much again as the sending.
+    `deliver`, set for a viewer by who takes, is asked first while all that was taken is sent: where
+    it returns True, nothing has to wait. A task that wakes up for each caption of each viewer would
+    cost as much again as the sending. NOTE: not for publishers, for whom `Hub.tell` replaces what
+    waits.
     """
 
     def __init__(self, languages: frozenset[str] = frozenset()) -> None:

@@ -23,7 +23,7 @@ def test_impossible_vad_settings_are_refused(fields: dict[str, float], message: 
 
 
 def test_unknown_engine_is_refused():
-    with pytest.raises(ValueError, match="auto, moonshine or whisper, got 'siri'"):
+    with pytest.raises(ValueError, match="auto, moonshine, whisper, recorded, got 'siri'"):
         RecognizerConfig(engine="siri")
 
 

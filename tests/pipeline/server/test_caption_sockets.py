@@ -98,6 +98,19 @@ def test_what_is_sent_before_the_recognizer_listens_is_captioned(tmp_path: Path)
     serve(scenario, tmp_path)
 
 
+def test_a_publisher_is_told_the_end_once(tmp_path: Path) -> None:
+    """The end of all replaces its own, where both wait: see Hub.tell."""
+
+    async def scenario(served: Served) -> None:
+        publisher, _ = await served.publish()
+        await speak(publisher)
+        await publisher.send('{"type": "stop"}')
+        kinds = [json.loads(message)["type"] async for message in publisher]
+        assert kinds.count("stopped") == 1 and kinds[-1] == "stopped"
+
+    serve(scenario, tmp_path)
+
+
 def test_a_publisher_that_leaves_before_it_started_leaves_the_room_free(tmp_path: Path) -> None:
     async def scenario(served: Served) -> None:
         served.ears.may_start.clear()
