@@ -21,3 +21,10 @@ def test_a_tone_stays_a_tone_however_it_is_cut(sample_rate_hz: int) -> None:
     assert heard.size == pytest.approx(16_000, abs=2)
     heard = heard[:16_000]
     np.testing.assert_allclose(heard[200:-200], tone(16_000, heard.size)[200:-200], atol=1e-3)
+
+
+def test_what_is_at_16_khz_stays_as_it_is() -> None:
+    resampler = Resampler(16_000)
+    pcm = np.arange(-800, 800, dtype="<i2")
+    assert np.array_equal(resampler.push(pcm.tobytes()), pcm.astype(np.float32) / 32768)
+    assert resampler.flush().size == 0
