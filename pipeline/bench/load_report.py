@@ -27,12 +27,14 @@ HEAD = (
 )
 WIDTH, HEIGHT = 640, 220  # of each plot
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 30, 34
+TICKS = 4
 COLORS = ("#1e6fb3", "#b3541e", "#3d8b37", "#8a4fa3", "#b8860b", "#5a6b7b", "#c23b6b", "#2b8a8a")
 _STYLE = """
-body { font: 15px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+body { font: 15px/1.5 sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
   background: #fff; color: #222 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ccc }
+td:nth-child(n + 11) { text-align: left } td:nth-child(-n + 10) { white-space: nowrap }
 svg { display: block; max-width: 100%; height: auto; margin: 1rem 0 }
 svg text { font: 12px sans-serif; fill: currentColor } .axis { stroke: #888; fill: none }
 .limit { stroke: #c00; stroke-dasharray: 5 4 } polyline { fill: none; stroke-width: 2 }
@@ -119,7 +121,8 @@ def html(head: dict[str, Any], steps: Sequence[Step], limit_s: float) -> str:
 def _plot(title: str, counts: Sequence[int], lines: Sequence[Line], limit: float | None) -> str:
     """Lines over the number of speakers, in an SVG."""
     known = [value for _, line in lines for value in line if math.isfinite(value)]
-    most = max([*known, limit or 0.0, 1e-3]) * 1.05
+    tick = _round_up(max([*known, limit or 0.0, 1e-3]) / TICKS)
+    most = TICKS * tick
     right, floor = WIDTH - RIGHT, HEIGHT - BOTTOM
 
     def x(count: float) -> float:
@@ -131,7 +134,7 @@ def _plot(title: str, counts: Sequence[int], lines: Sequence[Line], limit: float
     marks = [
         f'<text x="{LEFT}" y="18">{escape(title)}</text>',
         f'<path class="axis" d="M{LEFT} {TOP}V{floor}H{right}"/>',
-        *(_tick(most * share, y) for share in (0.0, 0.25, 0.5, 0.75, 1.0)),
+        *(_tick(n * tick, y) for n in range(TICKS + 1)),
         *(
             f'<text x="{x(count):.1f}" y="{floor + 16}" text-anchor="middle">{count}</text>'
             for count in counts
@@ -150,6 +153,12 @@ def _plot(title: str, counts: Sequence[int], lines: Sequence[Line], limit: float
         marks.append(f'<text x="{right + 24}" y="{below}">{escape(name)}</text>')
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(marks)}</svg>'
+
+
+def _round_up(value: float) -> float:
+    """To 1, 2, 2.5 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(n * power for n in (1, 2, 2.5, 5, 10) if n * power >= value * (1 - 1e-9))
 
 
 def _tick(value: float, y: Callable[[float], float]) -> str:
