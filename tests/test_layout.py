@@ -43,12 +43,12 @@ def test_only_the_diffusion_translator_and_the_commands_reach_the_model() -> Non
 
 ROWS = [  # inside pipeline/, a row may import its own and earlier ones
     "events errors config hub",
-    "text audio",
+    "text audio cluster",
     "recognizers speakers translators captions subtitles protocols client webrtc",
     "live listening",
     "recording",
     "jobs",
-    "server bench bots",
+    "server bench bots workers",
     "commands",
     "cli",
 ]

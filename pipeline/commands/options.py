@@ -126,6 +126,10 @@ class _TranslatorName(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def add_ray_option(parser: argparse.ArgumentParser, text: str, default: str | None = None) -> None:
+    parser.add_argument("--ray", default=default, metavar="auto|HOST:PORT", help=text)
+
+
 def add_source_option(parser: argparse.ArgumentParser) -> None:
     """Of what is spoken live."""
     parser.add_argument(

@@ -12,18 +12,29 @@ import secrets
 import socket
 import sys
 import tomllib
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from ..config import FilesConfig, RecognizerConfig, ServerConfig, Tokens
+from ..cluster.process import ClusterProcess
+from ..config import FilesConfig, RecognizerConfig, ServerConfig, Tokens, TranslatorConfig
+from ..recognizers import LiveRecognizer
 from ..recognizers.hosted import open_live
 from ..server.gate.limits import fit_to_this_process
 from ..server.logs import set_up_logs
 from ..server.storage.store import Store, default_store
-from ..translators import open_translator
-from .options import add_recognizer_options, add_translator_options, translator_config
+from ..translators import Translator, open_translator
+from ..workers.access import cluster_address
+from ..workers.connection import open_cluster
+from ..workers.remote import open_recognizer_of, open_translator_of
+from .options import (
+    add_ray_option,
+    add_recognizer_options,
+    add_translator_options,
+    translator_config,
+)
 from .stopping import Stop
 
 OTHER_CONNECTIONS = 568  # than those of viewers and publishers: pages, recordings, calls
@@ -43,6 +54,11 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--port", type=int, default=8765, help="default: 8765")
     add_recognizer_options(parser)
     add_translator_options(parser)
+    add_ray_option(
+        parser,
+        "recognize and translate in a Ray cluster, as far as `surtitle workers` has deployed that; "
+        "auto: the one that this computer is a part of",
+    )
     parser.add_argument(
         "--store",
         type=Path,
@@ -120,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
         files_config = FilesConfig(keep_days=arguments.keep)
         recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
         translator_choice = translator_config(arguments)
+        ray = None if arguments.ray is None else cluster_address(arguments.ray)
     except (ValueError, OSError) as error:
         print(f"surtitle serve: {error}", file=sys.stderr)
         return 2
@@ -129,9 +146,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     set_up_logs(as_json=arguments.log_json)
     config = fit_to_this_process(config, log.warning)
-    with listen(config) as listening:  # first, as it fails fast
-        recognizer = open_live(recognizer_config, None, log.info)
-        translator = open_translator(translator_choice, (), log.info)
+    with ExitStack() as stack:
+        listening = stack.enter_context(listen(config))  # first, as it fails fast
+        cluster = None if ray is None else open_cluster(ray)
+        if cluster is not None:
+            stack.callback(cluster.close)
+        recognizer, translator = _opened(recognizer_config, translator_choice, cluster)
         path = arguments.store or default_store()
         store = Store(path)
         files = FilesService(
@@ -160,6 +180,23 @@ def run(arguments: argparse.Namespace) -> int:
             finally:
                 store.close()
     return 0
+
+
+def _opened(
+    recognizer_config: RecognizerConfig,
+    translator_config: TranslatorConfig,
+    cluster: ClusterProcess | None,
+) -> tuple[LiveRecognizer, Translator]:
+    """What listens and what translates: in the cluster what is deployed there, else here."""
+    recognizer: LiveRecognizer | None = None
+    translator: Translator | None = None
+    if cluster is not None:
+        recognizer = open_recognizer_of(cluster, recognizer_config, log.info)
+        translator = open_translator_of(cluster, log.info)
+    return (
+        recognizer or open_live(recognizer_config, None, log.info),
+        translator or open_translator(translator_config, (), log.info),
+    )
 
 
 def _keep_out_of_collections() -> None:

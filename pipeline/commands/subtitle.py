@@ -17,22 +17,22 @@ from ..config import SUBTITLE_FORMATS, BatchConfig, RecognizerConfig, Translator
 from ..errors import MediaError, SurtitleError
 from ..jobs.arrivals import arrivals
 from ..jobs.inputs import Wanted, all_files
+from ..jobs.setup import Setup
 from ..jobs.work import Tools
-from ..recognizers import Recognizer
-from ..recognizers.choice import open_recognizer
 from ..subtitles.burn import find_ffmpeg
 from ..subtitles.documents import is_subtitle_file
 from ..subtitles.files import check_writable, make_folder
 from ..subtitles.outputs import Input, clashes
 from ..text.glossary import read_terms
-from ..translators import open_translator
-from ..translators.queue import TranslationQueue
+from ..workers.access import cluster_address
 from .options import (
+    add_ray_option,
     add_recognizer_options,
     add_terms_option,
     add_translator_options,
     translator_config,
 )
+from .scattering import scatter
 from .stopping import Stop, run_until_wanted
 from .subtitling import Subtitling, say
 
@@ -65,6 +65,11 @@ def add_to(commands: Any) -> None:
     add_recognizer_options(parser)
     add_terms_option(parser)
     add_translator_options(parser)
+    add_ray_option(
+        parser,
+        "work on many recordings at once, in a Ray cluster whose machines all see the folders; "
+        "auto: the one that this computer is a part of",
+    )
     parser.set_defaults(run=run)
 
 
@@ -138,7 +143,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output_dir is not None and (waiting or arguments.watch):
         make_folder(arguments.output_dir)
     waiting = [each for each in waiting if _is_possible(each, work)]
-    if waiting or arguments.watch:
+    if arguments.ray is not None:
+        if waiting:
+            scatter(arguments.ray, waiting, _setup(arguments, plan, inputs, waiting), work)
+    elif waiting or arguments.watch:
         tools = _tools(arguments, plan, inputs, waiting, console)
         if arguments.watch:
             _watch(arguments, plan, work, tools)
@@ -198,6 +206,10 @@ def _check_use(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--mux and --burn need a video, and {documents[0]} is none")
     if arguments.watch and not any(path.is_dir() for path in arguments.files):
         raise ValueError("--watch needs a folder")
+    if arguments.ray is not None:
+        cluster_address(arguments.ray)
+        if arguments.watch:
+            raise ValueError("--watch works on this computer; leave out --ray")
 
 
 def _inputs(paths: Collection[Path], plan: _Plan) -> list[Input]:
@@ -246,7 +258,18 @@ def _tools(
     console: Console,
 ) -> Tools:
     """What the work needs, loaded. Raises SurtitleError."""
-    ffmpeg = asyncio.run(find_ffmpeg()) if arguments.burn else ""
+    setup = _setup(arguments, plan, inputs, waiting)
+    ffmpeg = asyncio.run(find_ffmpeg()) if setup.burns else ""
+    return setup.tools(ffmpeg, partial(say, console))
+
+
+def _setup(
+    arguments: argparse.Namespace,
+    plan: _Plan,
+    inputs: Collection[Input],
+    waiting: Collection[Input],
+) -> Setup:
+    """What the work needs, to be loaded here or elsewhere."""
     listens = not arguments.from_track and (
         arguments.watch
         or any(
@@ -254,15 +277,15 @@ def _tools(
             for each in waiting
         )
     )
-    recognizer: Recognizer | None = None
-    tell = partial(say, console)
-    if listens:
-        source = None if arguments.source == "auto" else arguments.source or "en"
-        recognizer = open_recognizer(plan.recognizer, source, tell, is_live=False)
     sources = {each.config.source for each in inputs} or {plan.config.source or "en"}
-    directions = [(source, target) for source in sources for target in plan.config.targets]
-    translator = open_translator(plan.translator, directions, tell)
-    return Tools(recognizer, TranslationQueue(translator), ffmpeg)
+    return Setup(
+        plan.recognizer,
+        None if arguments.source == "auto" else arguments.source or "en",
+        listens,
+        plan.translator,
+        [(source, target) for source in sources for target in plan.config.targets],
+        arguments.burn,
+    )
 
 
 def _watch(arguments: argparse.Namespace, plan: _Plan, work: Subtitling, tools: Tools) -> None:

@@ -31,13 +31,13 @@ class Subtitling:
 
     def __init__(self, audio: AudioChoice, console: Console, options: argparse.Namespace) -> None:
         """Of the `options`: `force`, `from_track`, `report` and `strict`."""
-        self._audio, self._console, self._options = audio, console, options
+        self.audio, self.console, self.options = audio, console, options
         self._table = Table(Column("file", overflow="fold"), *COLUMNS)
         self._done = self._skipped = self._failed = 0
         self._is_bad = False
 
     def say(self, line: str) -> None:
-        say(self._console, line)
+        say(self.console, line)
 
     def skip(self, path: Path, *, is_named: bool) -> None:
         """Nothing is left to do for an input; told where somebody named it."""
@@ -71,15 +71,17 @@ class Subtitling:
             log.debug("%s", each.path, exc_info=True)
             self.fail(each.path, SurtitleError(f"{each.path}: {type(error).__name__}: {error}"))
             return
+        self.finish(each, outcome, warnings, time.monotonic() - started_s)
+
+    def finish(self, each: Input, outcome: Outcome, warnings: Sequence[str], took_s: float) -> None:
+        """An input is done; its warnings were told."""
         self._done += 1
-        self._is_bad |= bool(outcome.missing or (self._options.strict and warnings))
-        self._table.add_row(
-            escape(each.path.name), *_cells(outcome), f"{time.monotonic() - started_s:.0f} s"
-        )
+        self._is_bad |= bool(outcome.missing or (self.options.strict and warnings))
+        self._table.add_row(escape(each.path.name), *_cells(outcome), f"{took_s:.0f} s")
         self._tell_kept(each, outcome)
         for written, violations in outcome.written.items():
             self.say(f"wrote {written}")
-            for violation in violations if self._options.report else ():
+            for violation in violations if self.options.report else ():
                 self.say(f"  {violation}")
 
     def _tell_kept(self, each: Input, outcome: Outcome) -> None:
@@ -95,7 +97,7 @@ class Subtitling:
     def end(self) -> int:
         """Show the table and the summary; return the exit status."""
         if self._table.row_count:
-            self._console.print(self._table)
+            self.console.print(self._table)
         if self._done + self._skipped + self._failed > 1:
             self.say(f"{self._done} done, {self._skipped} finished before, {self._failed} failed")
         return 1 if self._is_bad else 0
@@ -107,21 +109,21 @@ class Subtitling:
             warnings.append(line)
             self.say(f"warning: {line}")
 
-        is_heard = not each.is_document and not self._options.from_track
+        is_heard = not each.is_document and not self.options.from_track
         total_ms = probe_duration_ms(each.path) if is_heard else None
-        with _progress_bar(self._console) as bar:
+        with _progress_bar(self.console) as bar:
             task = bar.add_task(escape(each.path.name), total=total_ms, at="")
 
             def progress(done_ms: int) -> None:
                 work.outcome.duration_ms = done_ms
-                bar.update(task, completed=done_ms, at=_clock(done_ms))
+                bar.update(task, completed=done_ms, at=clock(done_ms))
 
             work = Work(
                 each,
                 tools,
-                self._audio,
-                self._options.force,
-                self._options.from_track,
+                self.audio,
+                self.options.force,
+                self.options.from_track,
                 progress,
                 warn,
             )
@@ -135,7 +137,7 @@ def say(console: Console, line: str) -> None:
 def _cells(outcome: Outcome) -> list[str]:
     off_guide = sum(map(len, outcome.written.values()))
     counts = map(str, (len(outcome.written), outcome.cue_count, off_guide))
-    return [_clock(outcome.duration_ms), outcome.language, *counts]
+    return [clock(outcome.duration_ms), outcome.language, *counts]
 
 
 def _progress_bar(console: Console) -> Progress:
@@ -148,6 +150,6 @@ def _progress_bar(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _clock(duration_ms: int) -> str:
+def clock(duration_ms: int) -> str:
     minutes, seconds = divmod(duration_ms // 1000, 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

@@ -37,6 +37,18 @@ class Traits:
     file_vad: VadConfig
     live_vad: VadConfig
 
+    @classmethod
+    def of(cls, recognizer: Recognizer) -> Traits:
+        return cls(
+            recognizer.name,
+            recognizer.languages,
+            recognizer.is_written,
+            recognizer.uses_terms,
+            recognizer.cpu_threads,
+            recognizer.file_vad,
+            recognizer.live_vad,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -101,15 +113,7 @@ def _made(make: Make, pipe: Connection) -> Recognizer | None:
     """Make the recognizer and tell its traits, or why there is none."""
     try:
         recognizer = make(pipe.send)
-        traits = Traits(
-            recognizer.name,
-            recognizer.languages,
-            recognizer.is_written,
-            recognizer.uses_terms,
-            recognizer.cpu_threads,
-            recognizer.file_vad,
-            recognizer.live_vad,
-        )
+        traits = Traits.of(recognizer)
     except Exception as error:
         pipe.send(_failure(error))
         return None

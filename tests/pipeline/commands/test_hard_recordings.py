@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from surtitle.pipeline.audio.recording import read_audio
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.commands import subtitle
 from surtitle.pipeline.config import RecognizerConfig
+from surtitle.pipeline.jobs import setup
 from surtitle.pipeline.recognizers import Recognizer
 from surtitle.pipeline.recognizers.choice import open_recognizer
 
@@ -35,7 +35,7 @@ def moonshine() -> Iterator[Recognizer]:
 
 @pytest.fixture(autouse=True)
 def opened_once(moonshine: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subtitle, "open_recognizer", lambda *_args, **_options: moonshine)
+    monkeypatch.setattr(setup, "open_recognizer", lambda *_args, **_options: moonshine)
 
 
 @pytest.fixture(scope="module")

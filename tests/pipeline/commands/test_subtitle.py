@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.commands import subtitle
 from surtitle.pipeline.errors import TranslatorError
 from surtitle.pipeline.events import Utterance, Word
+from surtitle.pipeline.jobs import setup
 
 from ..scripted_translator import ScriptedTranslator
 from ..test_recording import SAMPLE, CountingRecognizer
@@ -18,14 +18,14 @@ from ..test_recording import SAMPLE, CountingRecognizer
 @pytest.fixture(autouse=True)
 def recognizer(monkeypatch: pytest.MonkeyPatch) -> CountingRecognizer:
     recognizer = CountingRecognizer()
-    monkeypatch.setattr(subtitle, "open_recognizer", lambda *_args, **_options: recognizer)
+    monkeypatch.setattr(setup, "open_recognizer", lambda *_args, **_options: recognizer)
     return recognizer
 
 
 @pytest.fixture(autouse=True)
 def translator(monkeypatch: pytest.MonkeyPatch) -> ScriptedTranslator:
     translator = ScriptedTranslator()
-    monkeypatch.setattr(subtitle, "open_translator", lambda *_args, **_options: translator)
+    monkeypatch.setattr(setup, "open_translator", lambda *_args, **_options: translator)
     return translator
 
 
@@ -144,7 +144,7 @@ def test_a_target_that_cannot_be_reached_costs_that_target_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     translator = ScriptedTranslator(targets=frozenset({"es"}))
-    monkeypatch.setattr(subtitle, "open_translator", lambda *_args, **_options: translator)
+    monkeypatch.setattr(setup, "open_translator", lambda *_args, **_options: translator)
     options = ["--from", "auto", "--to", "en,es", "--bilingual", "--output-dir", str(tmp_path)]
     assert main(["subtitle", str(SAMPLE), *options]) == 1
     names = sorted(path.name for path in tmp_path.iterdir())

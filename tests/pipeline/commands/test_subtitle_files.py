@@ -12,8 +12,8 @@ import av
 import pytest
 
 from surtitle.pipeline.cli import main
-from surtitle.pipeline.commands import subtitle
 from surtitle.pipeline.jobs import arrivals as watching
+from surtitle.pipeline.jobs import setup
 from surtitle.pipeline.subtitles.documents import read_document
 
 from ...patience import PATIENCE_S
@@ -35,14 +35,14 @@ ENGLISH = Track("subrip", [(500, 1000, b"<i>Hello.</i>"), (2000, 900, b"Good day
 @pytest.fixture(autouse=True)
 def recognizer(monkeypatch: pytest.MonkeyPatch) -> CountingRecognizer:
     recognizer = CountingRecognizer()
-    monkeypatch.setattr(subtitle, "open_recognizer", lambda *_args, **_options: recognizer)
+    monkeypatch.setattr(setup, "open_recognizer", lambda *_args, **_options: recognizer)
     return recognizer
 
 
 @pytest.fixture(autouse=True)
 def translator(monkeypatch: pytest.MonkeyPatch) -> ScriptedTranslator:
     translator = ScriptedTranslator()
-    monkeypatch.setattr(subtitle, "open_translator", lambda *_args, **_options: translator)
+    monkeypatch.setattr(setup, "open_translator", lambda *_args, **_options: translator)
     return translator
 
 
@@ -57,7 +57,7 @@ def names(folder: Path) -> list[str]:
 def test_a_subtitle_file_is_translated_without_a_recognizer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, translator: ScriptedTranslator
 ) -> None:
-    monkeypatch.setattr(subtitle, "open_recognizer", no_recognizer)
+    monkeypatch.setattr(setup, "open_recognizer", no_recognizer)
     path = tmp_path / "movie.en.srt"
     path.write_text(SRT, encoding="utf-8-sig")
     assert main(["subtitle", str(path), "--to", "es,de"]) == 0
@@ -122,7 +122,7 @@ def test_a_file_in_its_target_language_or_in_no_encoding_is_one_line(
 def test_a_text_track_is_taken_instead_of_listening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(subtitle, "open_recognizer", no_recognizer)
+    monkeypatch.setattr(setup, "open_recognizer", no_recognizer)
     german = Track("subrip", [(500, 1000, b"Hallo")], "ger")
     path = film(tmp_path / "film.mkv", german, ENGLISH)
     command = ["subtitle", str(path), "--to", "es", "--from-track"]
@@ -137,7 +137,7 @@ def test_a_text_track_is_taken_instead_of_listening(
 def test_soft_tracks_hold_what_was_corrected_by_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subtitle, "open_recognizer", no_recognizer)
+    monkeypatch.setattr(setup, "open_recognizer", no_recognizer)
     path = film(tmp_path / "film.mp4")
     for language, text in (("en", "Corrected."), ("es", "Corregido.")):
         subtitles = f"1\n00:00:01,000 --> 00:00:02,000\n{text}\n"

@@ -1,0 +1,170 @@
+"""Recordings are handed out one to a worker, and again where a worker is lost; Ray is scripted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from surtitle.pipeline.audio.container import AudioChoice
+from surtitle.pipeline.cluster import ClusterError, Failure, WorkersLost
+from surtitle.pipeline.config import BatchConfig, RecognizerConfig, TranslatorConfig
+from surtitle.pipeline.errors import MediaError
+from surtitle.pipeline.jobs.setup import Setup
+from surtitle.pipeline.jobs.work import Outcome
+from surtitle.pipeline.subtitles.outputs import Input
+from surtitle.pipeline.workers import recordings
+from surtitle.pipeline.workers.recordings import Done, Errand, Recordings, Subtitler, absolute
+
+SETUP = Setup(RecognizerConfig(), "en", False, TranslatorConfig("echo"), [], False)
+
+
+class RayActorError(Exception):
+    pass
+
+
+Work = Callable[[Errand], Any]
+
+
+class ScriptedRay:
+    """`work` is what each worker does with an errand, in the order in which workers are made."""
+
+    exceptions = SimpleNamespace(RayActorError=RayActorError)
+
+    def __init__(self, *work: Work, cores: float = 2.0) -> None:
+        self._work = list(work)
+        self._cores = cores
+        self.made = 0
+        self.killed: list[Any] = []
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": self._cores}
+
+    available_resources = cluster_resources
+
+    def remote(self, **options: float) -> Callable[[type], Any]:
+        assert options == {"num_cpus": 1}
+        return lambda cls: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._make))
+
+    def kill(self, worker: Any) -> None:
+        self.killed.append(worker)
+
+    def _make(self, setup: Setup) -> Any:
+        assert setup is SETUP
+        self.made += 1
+        work = self._work.pop(0)
+
+        async def subtitle(errand: Errand) -> Any:
+            found = work(errand)
+            await asyncio.sleep(0.05)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        async def done_ms() -> int:
+            return 700
+
+        return SimpleNamespace(
+            subtitle=SimpleNamespace(remote=subtitle), done_ms=SimpleNamespace(remote=done_ms)
+        )
+
+
+def errand(name: str) -> Errand:
+    given = Input(Path(name), BatchConfig("en"), Path(name))
+    return Errand(given, AudioChoice(), False, False)
+
+
+def done(errand: Errand) -> Done:
+    return Done(Outcome(language=errand.given.path.stem), 1.0)
+
+
+def run(ray: ScriptedRay, *names: str, told: list[int] | None = None) -> list[Any]:
+    async def hand_out() -> list[Any]:
+        service = Recordings(ray)
+        await service.call("begin", (SETUP,), lambda value: None)
+        tell = (told if told is not None else []).append
+        calls = [service.call("subtitle", (errand(name),), tell) for name in names]
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        await service.aclose()
+        return found
+
+    return asyncio.run(hand_out())
+
+
+def test_there_are_as_many_workers_as_cores_and_each_does_one_after_the_other() -> None:
+    ray = ScriptedRay(done, done, done)
+    found = run(ray, "a.wav", "b.wav", "c.wav", "d.wav")
+    assert [each.outcome.language for each in found] == ["a", "b", "c", "d"]
+    assert ray.made == 2
+    assert len(ray.killed) == 2, "they are ended at the end"
+
+
+def test_how_far_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "LOOK_EVERY_S", 0.01)
+    told: list[int] = []
+    run(ScriptedRay(done), "a.wav", told=told)
+    assert told and set(told) == {700}
+
+
+def test_a_recording_whose_worker_is_lost_is_done_by_another() -> None:
+    ray = ScriptedRay(lambda _: RayActorError("its machine has gone"), done)
+    (found,) = run(ray, "a.wav")
+    assert found.outcome.language == "a"
+    assert ray.made == 2
+
+
+def test_a_recording_that_costs_worker_after_worker_is_given_up() -> None:
+    ray = ScriptedRay(*[lambda _: RayActorError("it has died")] * 3)
+    (found,) = run(ray, "a.wav")
+    assert isinstance(found, WorkersLost) and "a.wav: 3 workers were lost over it" in str(found)
+
+
+def test_a_bad_recording_is_its_own_error_and_its_worker_does_the_next() -> None:
+    def bad_a(errand: Errand) -> Any:
+        if errand.given.path.stem == "a":
+            return Failure(MediaError, "a.wav is no recording")
+        return done(errand)
+
+    ray = ScriptedRay(bad_a, cores=1.0)
+    bad, good = run(ray, "a.wav", "b.wav")
+    assert isinstance(bad, MediaError) and str(bad) == "a.wav is no recording"
+    assert good.outcome.language == "b"
+    assert ray.made == 1
+
+
+def test_a_cluster_without_cores_is_refused() -> None:
+    async def begin() -> None:
+        await Recordings(ScriptedRay(cores=0.0)).call("begin", (SETUP,), lambda value: None)
+
+    with pytest.raises(ClusterError, match="has no cores for recordings"):
+        asyncio.run(begin())
+
+
+def test_a_worker_that_does_not_see_the_recording_says_what_to_do(tmp_path: Path) -> None:
+    answer = asyncio.run(Subtitler(SETUP).subtitle(errand(str(tmp_path / "a.wav"))))
+    assert isinstance(answer, Failure) and answer.error is MediaError
+    assert "must be in folders that all machines of the cluster see" in answer.message
+
+
+def test_a_worker_subtitles_a_document(tmp_path: Path) -> None:
+    path = tmp_path / "a.en.srt"
+    path.write_text("1\n00:00:01,000 --> 00:00:02,000\nGood morning\n")
+    config = BatchConfig("en", ("es",), ("srt",))
+    given = Input(path, config, tmp_path / "a.srt", is_document=True)
+    answer = asyncio.run(Subtitler(SETUP).subtitle(Errand(given, AudioChoice(), False, False)))
+    assert isinstance(answer, Done)
+    assert list(answer.outcome.written) == [tmp_path / "a.es.srt"]
+    assert "Good morning" in (tmp_path / "a.es.srt").read_text()
+
+
+def test_paths_are_the_same_for_processes_in_other_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = absolute(Input(Path("a.wav"), BatchConfig("en", output_dir=Path("out")), Path("a.wav")))
+    assert found.path == found.base == tmp_path / "a.wav"
+    assert found.config.output_dir == tmp_path / "out"
