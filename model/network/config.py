@@ -25,6 +25,9 @@ FULL = "full_attention"
 
 CANVAS, VERIFIED = DECODINGS = "canvas", "verified"
 
+MOST = 2**31 - 1  # of any number in a configuration
+MOST_LAYERS = 1000
+
 _REQUIRED = (  # in config.json; the others have a default there too
     "vocab_size",
     "hidden_size",
@@ -72,8 +75,16 @@ class ModelConfig:
         for field in dataclasses.fields(self):
             value: object = getattr(self, field.name)
             least = 0 if field.name == "pad_token_id" else 1
-            if field.type == "int" and not (isinstance(value, int) and value >= least):
-                raise ValueError(f"{field.name} must be an integer from {least}, got {value!r}")
+            if field.type == "int" and not (isinstance(value, int) and least <= value <= MOST):
+                raise ValueError(
+                    f"{field.name} must be an integer from {least} to {MOST}, got {value!r:.40}"
+                )
+            if field.type == "float" and not (isinstance(value, int | float) and 0 < value <= MOST):
+                raise ValueError(f"{field.name} must be a number from 0, got {value!r:.40}")
+        if self.num_hidden_layers > MOST_LAYERS:
+            raise ValueError(
+                f"num_hidden_layers must be at most {MOST_LAYERS}, got {self.num_hidden_layers}"
+            )
         if not self.layer_types:
             object.__setattr__(self, "layer_types", default_layer_types(self.num_hidden_layers))
         if len(self.layer_types) != self.num_hidden_layers:
@@ -156,7 +167,10 @@ def load_config(folder: Path) -> ModelConfig:
     kind = config.get("model_type", "diffusion_gemma")
     if not str(kind).startswith("diffusion_gemma"):
         raise CheckpointError(f"{path}: model_type is {kind}, not diffusion_gemma")
-    text: dict[str, Any] = config.get("text_config") or config
+    found: object = config.get("text_config") or config
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: text_config must be an object, got {found!r:.40}")
+    text = cast("dict[str, Any]", found)
     for name in _REQUIRED:
         if text.get(name) is None:
             raise CheckpointError(f"{path}: {name} is missing: not a DiffusionGemma model")
@@ -236,7 +250,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing: not a checkpoint folder") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} holds no JSON object")

@@ -150,11 +150,14 @@ class TranslationTokenizer:
 
 def _read_directions(path: Path) -> list[Direction]:
     try:
-        return [(source, target) for source, target in json.loads(path.read_text("utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        directions = [(source, target) for source, target in json.loads(path.read_text("utf-8"))]
+        if not all(isinstance(code, str) for direction in directions for code in direction):
+            raise ValueError("a language is a text")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f'{path} must name the directions of the model, as in [["en", "es"]]: {error}'
+            f'{path} must name the directions of the model, as in [["en", "es"]]: {error!s:.200}'
         ) from error
+    return directions
 
 
 def train_tokenizer(

@@ -139,9 +139,13 @@ def _shards(folder: Path) -> dict[str, Path]:
     try:
         names: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         shards = {key: folder / name for key, name in names.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index} is damaged: {error!r}") from error
-    for key, path in shards.items():
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing: {index.name} says that it holds {key}")
+        missing = next((key for key, path in shards.items() if not path.is_file()), None)
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
+        raise CheckpointError(f"{index} is damaged: {error!r:.200}") from error
+    if missing is not None:
+        raise CheckpointError(
+            f"{shards[missing]} is missing: {index.name} says that it holds {missing}"
+        )
     return shards

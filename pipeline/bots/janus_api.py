@@ -159,7 +159,8 @@ class Session:
         """Raises ConnectionLost, QueueFull."""
         kind = message["janus"]
         asked, answer = self._asked.get(str(message.get("transaction")), ("", None))
-        handle = self._handles.get(message["sender"]) if "sender" in message else None
+        sender = message.get("sender")
+        handle = self._handles.get(sender) if isinstance(sender, int) else None
         if answer is not None and not answer.done():
             if kind == "error":
                 error = _object(message.get("error"))

@@ -174,8 +174,17 @@ class _View:
         return is_new and message["type"] == "caption"
 
 
-def parse_caption(message: Message) -> Caption:
+def parse_captions(snapshot: Message) -> list[Caption]:
+    """Those of a snapshot. Raises RemoteError for what are none."""
+    captions: object = snapshot.get("captions", [])
+    if not isinstance(captions, list):
+        raise RemoteError(f"the server sent captions that are none: {captions!r:.200}")
+    return [parse_caption(caption) for caption in cast("list[object]", captions)]
+
+
+def parse_caption(caption: object) -> Caption:
     """The times of its words are left out. Raises RemoteError for what is no caption."""
+    message = cast("Message", caption) if isinstance(caption, dict) else Message()
     texts = [message.get(name) for name in ("language", "text")]
     numbers = [message.get(name) for name in ("segment_id", "revision", "start_ms", "end_ms")]
     if all(isinstance(text, str) for text in texts) and all(type(n) is int for n in numbers):
@@ -194,7 +203,7 @@ def parse_caption(message: Message) -> Caption:
             is_source,
             speaker=speaker,
         )
-    raise RemoteError(f"the server sent a caption that is none: {message!r:.200}")
+    raise RemoteError(f"the server sent a caption that is none: {caption!r:.200}")
 
 
 async def messages(

@@ -11,20 +11,21 @@ import sys
 import unicodedata
 from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from ..captions.order import CaptionOrder
-from ..client.connection import parse_caption
+from ..client.connection import parse_caption, parse_captions
 from ..events import Caption
 from .stopping import Stop, run_until_wanted
 
 MakeWork = Callable[[Stop], Coroutine[Any, Any, None]]
 
 MOST_BELOW = 64
+MOST_LAG_MS = 86_400_000
 _NO_TEXT = frozenset({"Cc", "Zl", "Zp"})
 
 
@@ -121,16 +122,21 @@ class TerminalView:
             case "started":
                 if self._begin(message.get("session"), []):  # else it is resumed
                     self.show_status("")
-                    for notice in message.get("notices", ()):
+                    notices = message.get("notices")
+                    for notice in cast(
+                        "list[object]", notices if isinstance(notices, list) else []
+                    ):
                         self.say(str(notice))
             case "snapshot":
-                captions = [parse_caption(caption) for caption in message.get("captions", ())]
+                captions = parse_captions(message)
                 self._begin(message.get("session"), captions)
                 for caption in sorted(captions, key=lambda c: (c.segment_id, c.language)):
                     self.show(caption)
             case "status":
                 lag_ms = message.get("lag_ms")
-                self.show_status(f"{lag_ms / 1000:.1f} s behind" if isinstance(lag_ms, int) else "")
+                if not isinstance(lag_ms, int) or not 0 <= lag_ms < MOST_LAG_MS:
+                    lag_ms = None
+                self.show_status("" if lag_ms is None else f"{lag_ms / 1000:.1f} s behind")
                 self._show_notice(message.get("notice"))
             case "stopped":
                 self._end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from ..errors import RefusedError
 from ..text.language_names import LANGUAGE_NAMES
-from . import shown
+from . import decode_json, shown
 
 MAX_BYTES = 1 << 20  # of a request
 MAX_TEXTS = 1000
@@ -70,8 +69,8 @@ def _fields(body: bytes, content_type: str) -> Mapping[str, object]:
     try:
         if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
             return dict(parse_qsl(body.decode("ascii"), max_num_fields=20))
-        fields: object = json.loads(body)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
+        fields: object = decode_json(body.decode())
+    except ValueError as error:  # UnicodeDecodeError is one
         raise _bad("the body must be JSON, or a form, in UTF-8") from error
     if not isinstance(fields, dict):
         raise _bad(f"the body must be a JSON object, got {shown(fields)}")

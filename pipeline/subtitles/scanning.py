@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
+_TIME = r"(?:(\d{1,5}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"^[ \t]*{_TIME}[ \t]*-->[ \t]*{_TIME}[^\n]*(?:\n|\Z)", re.MULTILINE)
 _INDEX = re.compile(r"(?:\A|\n)[ \t]*\d+[ \t]*\r?\n\Z")
 _BLANK_LINE = re.compile(r"^[ \t]*\r?$", re.MULTILINE)
 _ASS_LINE = re.compile(r"^(Format|Dialogue)[ \t]*:[ \t]*([^\r\n]*)", re.MULTILINE)
-_ASS_TIME = re.compile(r"\s*(\d+):(\d{1,2}):(\d{1,2})[.:](\d{1,3})\s*")
+_ASS_TIME = re.compile(r"\s*(\d{1,5}):(\d{1,2}):(\d{1,2})[.:](\d{1,3})\s*")
 _ASS_FIELDS = "layer start end style name marginl marginr marginv effect text".split()
 
 
@@ -100,5 +100,5 @@ def _ms(hours: str | None, minutes: str, seconds: str, fraction: str) -> int:
 def _ass_ms(time: str) -> int:
     found = _ASS_TIME.fullmatch(time)
     if found is None:
-        raise ValueError(f"{time!r} is no time of ASS, like 0:01:02.50")
+        raise ValueError(f"{time!r:.40} is no time of ASS, like 0:01:02.50")
     return _ms(*found.groups())

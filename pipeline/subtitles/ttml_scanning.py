@@ -12,10 +12,12 @@ from xml.parsers import expat
 
 from .scanning import Found
 
-_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d)(?:(\.\d+)|:(\d+)(?:\.\d+)?)?")
-_OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms|f|t)")
+_CLOCK = re.compile(r"(\d{1,5}):(\d\d):(\d\d)(?:(\.\d+)|:(\d{1,5})(?:\.\d+)?)?")
+_OFFSET = re.compile(r"(\d{1,15}(?:\.\d+)?)(h|m|s|ms|f|t)")
 _MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-_BREAK = re.compile(r"\s*<(?:\w+:)?br\b[^>]*?(?:/>|>\s*</(?:\w+:)?br>)\s*")
+_BREAK = re.compile(r"<(?:\w+:)?br\b[^>]*?(?:/>|>\s*</(?:\w+:)?br>)")
+MOST_MS = 100_000 * 3_600_000
+MOST_NESTED = 100  # elements
 
 
 def scan_ttml(text: str) -> list[Found]:
@@ -75,7 +77,7 @@ class _Scan:
         raw = self._text[start:end]
         if not element.is_preserved:  # 8.2.10: blanks in a row are one
             raw = re.sub(r"\s+", " ", raw).strip()
-        lines = _BREAK.sub("\n", raw)
+        lines = _lines(raw)
         begin_ms, end_ms = element.begin_ms, element.end_ms
         if end_ms is None:  # then its spans have times
             times = [time for span in element.children for time in span] or [begin_ms]
@@ -94,6 +96,8 @@ class _Scan:
             end_ms = above.begin_ms + self._ms(attributes["end"], 0.0)
         space = attributes.get("xml:space")
         is_preserved = above.is_preserved if space is None else space == "preserve"
+        if len(self._open) == MOST_NESTED:
+            raise ValueError(f"more than {MOST_NESTED} of its elements stand in one another")
         name = tag.rpartition(":")[2]
         element = _Element(name, begin_ms, end_ms, is_preserved)
         for parent in self._open:
@@ -149,8 +153,18 @@ class _Scan:
             return 1000 * (whole + float(fraction or 0) + int(frames or 0) / self._frame_rate)
         if found := _OFFSET.fullmatch(time.strip()):
             scale = _MS | {"f": 1000 / self._frame_rate, "t": 1000 / self._tick_rate}
-            return float(found[1]) * scale[found[2]]
-        raise ValueError(f"{time!r} is no time of TTML")
+            if (time_ms := float(found[1]) * scale[found[2]]) < MOST_MS:
+                return time_ms
+        raise ValueError(f"{time!r:.40} is no time of TTML")
 
     def _refuse_doctype(self, *_: object) -> None:
         raise ValueError("it declares entities of its own, which subtitles do not")
+
+
+def _lines(raw: str) -> str:
+    """The lines of a paragraph, parted by "\\n"; blanks around a break are left out."""
+    first, *others = _BREAK.split(raw)
+    if not others:
+        return first
+    *between, last = (part.lstrip() for part in others)
+    return "\n".join([first.rstrip(), *(part.rstrip() for part in between), last])

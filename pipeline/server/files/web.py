@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from ...audio.upload import shown_name
 from ...config import BatchConfig, FilesConfig
 from ...errors import OutputError, RefusedError, TranslatorError
-from ...protocols import shown
+from ...protocols import decode_json, shown
 from ...protocols.openai_audio import parse_language
 from ...translators.queue import TranslationQueue
 from ..gate.access import Access
@@ -109,8 +108,8 @@ class FilesApi:
     async def correct(self, request: Request) -> Response:
         body = await receive_short(request, MAX_CORRECTION_BYTES)
         try:
-            fields: object = json.loads(body)
-        except (ValueError, RecursionError) as error:
+            fields: object = decode_json(body.decode())
+        except ValueError as error:  # UnicodeDecodeError is one
             raise RefusedError("bad_request", "the body must be JSON") from error
         match fields:
             case {"language": str(language), "cue": int(number), "text": str(text)}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -62,7 +63,8 @@ class Guard:
                     _add_sharing(headers, shared_with)
             await send(message)
 
-        await (self._app if refusal is None else refusal)(scope, receive, send_with_headers)
+        with suppress(ClientDisconnect):  # it has gone in the middle of its request
+            await (self._app if refusal is None else refusal)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ...events import Caption, Word
 
 Statement = tuple[str, tuple[Any, ...]]  # SQL and its values
 
+MOST = 2**63  # of SQLite's integers
+_KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 _FLAGS = ("is_estimated", "is_joined")
 
 
@@ -96,22 +98,38 @@ def encode_change(change: Change) -> str:
 def decode_change(line: str) -> Change:
     """Raises ValueError for what `encode_change` has not written."""
     try:
-        fields: dict[str, Any] = json.loads(line)
-        match fields.pop("type"):
-            case "begin":
-                targets: tuple[str, ...] = tuple(fields.pop("targets"))
-                return Begin(**fields, targets=targets)
-            case "final":
-                session, words = fields.pop("session"), parse_words(fields.pop("words"))
-                return Final(session, Caption(**fields, words=words))
-            case "end":
-                return End(**fields)
-            case "forget":
-                return Forget(**fields)
-            case other:
-                raise ValueError(f"unknown type {other!r:.80}")
-    except (KeyError, TypeError, AttributeError) as error:
+        change = _change(json.loads(line))
+        _check(change)
+        for part in (change.caption, *change.caption.words) if isinstance(change, Final) else ():
+            _check(part)
+        return change
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a change: {error}") from error
+
+
+def _change(found: dict[str, Any]) -> Change:
+    match found.pop("type"):
+        case "begin":
+            targets: tuple[str, ...] = tuple(found.pop("targets"))
+            return Begin(**found, targets=targets)
+        case "final":
+            session, words = found.pop("session"), parse_words(found.pop("words"))
+            return Final(session, Caption(**found, words=words))
+        case "end":
+            return End(**found)
+        case "forget":
+            return Forget(**found)
+        case other:
+            raise ValueError(f"unknown type {other!r:.80}")
+
+
+def _check(part: Change | Caption | Word) -> None:
+    """Raises TypeError for a value that the store could not take, and would hold up all others."""
+    for field in fields(part):
+        value: object = getattr(part, field.name)
+        kind = _KINDS.get(str(field.type), object)
+        if not isinstance(value, kind) or (isinstance(value, int) and not -MOST < value < MOST):
+            raise TypeError(f"{field.name} must be of type {field.type}, got {value!r:.80}")
 
 
 def word_fields(word: Word) -> dict[str, Any]:

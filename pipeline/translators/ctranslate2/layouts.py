@@ -109,7 +109,7 @@ def read_layout(folder: Path) -> Layout:
     """The layout of a model's folder. Raises TranslatorError naming what is missing."""
     layout = _layout(folder)
     path = folder / "config.json"
-    ends_itself = path.is_file() and _read_json(path).get("add_source_eos")
+    ends_itself = path.is_file() and _read_object(path).get("add_source_eos")
     return replace(layout, end=()) if ends_itself else layout
 
 
@@ -144,7 +144,7 @@ def _layout(folder: Path) -> Layout:
 
 def read_card(folder: Path) -> Mapping[str, Any]:
     """What is known about a model that was fetched; empty where nothing is."""
-    return _read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    return _read_object(folder / CARD) if (folder / CARD).is_file() else {}
 
 
 def _marian(folder: Path, vocabulary: frozenset[str], card: Mapping[str, Any]) -> Layout:
@@ -172,10 +172,10 @@ def _marian_languages(folder: Path, card: Mapping[str, Any]) -> tuple[list[str],
     """Its sources and targets, by its card, its tokenizer's configuration, or its folder's name;
     no targets where it has tags for them."""
     if "sources" in card and "targets" in card:
-        return list(card["sources"]), list(card["targets"])
+        return _texts(card["sources"], folder / CARD), _texts(card["targets"], folder / CARD)
     source = target = ""
     if (folder / "tokenizer_config.json").is_file():
-        found = _read_json(folder / "tokenizer_config.json")
+        found = _read_object(folder / "tokenizer_config.json")
         source, target = str(found.get("source_lang")), str(found.get("target_lang"))
     if two_letters(source) is None and (named := _MARIAN_NAME.fullmatch(folder.name.lower())):
         source, target = named.groups()
@@ -206,9 +206,9 @@ def _vocabulary(folder: Path) -> frozenset[str]:
     tokens: list[str] = []
     for name in _VOCABULARIES:
         if (path := folder / f"{name}.json").is_file():
-            tokens += cast("list[str]", _read_json(path))
+            tokens += _texts(_read_json(path), path)
         elif (path := folder / f"{name}.txt").is_file():
-            tokens += path.read_text(encoding="utf-8").split("\n")
+            tokens += _read_text(path).split("\n")
     if not tokens:
         raise TranslatorError(f"{folder} is no CTranslate2 translator: it has no vocabulary")
     return frozenset(tokens)
@@ -224,9 +224,31 @@ def _shared_subwords(folder: Path) -> Subwords:
     )
 
 
+def _texts(found: object, path: Path) -> list[str]:
+    """A list of texts that a file holds."""
+    texts = cast("list[object]", found) if isinstance(found, list) else [found]
+    if not all(isinstance(text, str) for text in texts):
+        raise TranslatorError(f"{path} must hold a list of texts, got {found!r:.80}")
+    return cast("list[str]", texts)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    found = _read_json(path)
+    if not isinstance(found, dict):
+        raise TranslatorError(f"{path} must hold a JSON object, got {found!r:.80}")
+    return cast("dict[str, Any]", found)
+
+
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise TranslatorError(f"{path} is damaged ({error}): fetch the model again") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise TranslatorError(f"{path} is damaged ({error}): fetch the model again") from error
 

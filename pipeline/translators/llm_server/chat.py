@@ -151,7 +151,7 @@ class ChatServer:
             async with self._http.stream("GET", url, timeout=times) as response:
                 await self._check(response)
                 listed = _json(await _body(response)).get("data")
-            names = [str(_dict(each).get("id")) for each in _list(listed)]
+            names = [_whole(str(_dict(each).get("id"))) for each in _list(listed)]
             if len(names) != 1:
                 which = f"has {len(names)} models; name one with --llm-model"
                 some = f": {', '.join(names[:20])}" if names else ""
@@ -189,12 +189,20 @@ async def _read(contents: AsyncIterator[_Piece], is_enough: Callable[[str], bool
     async for piece in contents:
         text += piece.text
         if piece.ends:
-            return Answer(text, piece.is_cut)
+            return Answer(_whole(text), piece.is_cut)
         if len(text) > 1.2 * asked_chars:  # not at every piece: texts are looked through
             if is_enough(text):
-                return Answer(text, True)
+                return Answer(_whole(text), True)
             asked_chars = len(text)
     raise ServerAway("broke off in the middle of an answer", is_passing=True)
+
+
+def _whole(text: str) -> str:
+    """Halves of a surrogate pair, which may come in two pieces, become one character; a half alone,
+    which is no text, is replaced."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 async def _to_its_end(contents: AsyncIterator[_Piece]) -> None:

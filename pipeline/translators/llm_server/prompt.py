@@ -30,13 +30,14 @@ _END_OF_THOUGHT = re.compile(
 )
 _END_OF_TURN = re.compile(r"(?:<(?:\|\w+\|?|\w+\|)>\s*)+\Z")  # where the server has not cut it
 _EMPTY_THOUGHT = re.compile(r"\A\s*thought\n", re.IGNORECASE)
-_FENCE = re.compile(r"```[^\n`]*\n(.*?)\s*(?:```|\Z)", re.DOTALL)
+_FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _INTRODUCTION = re.compile(r"[^\n]{0,120}[:：][*_\s]*\n\s*")
 _IS_CALLED = (
     "translation|translated text|text|texto|texte|testo"
     "|traducción|traduction|tradução|traduzione|übersetzung|перевод|переклад|翻訳|翻译|翻譯|譯文|译文|번역|ترجمة"
 )
-_NOTE = re.compile(r"\s*[(\[](?:note|nota|literally|lit\.)\b[^)\]]*[)\]]\s*$", re.IGNORECASE)
+# The blanks before it are looked at once, however many there are.
+_NOTE = re.compile(r"(?<!\s)\s*[(\[](?:note|nota|literally|lit\.)\b[^)\]]*[)\]]\s*$", re.IGNORECASE)
 _QUOTES = ('"', '"'), ("“", "”"), ("„", "“"), ("„", "”"), ("«", "»"), ("»", "«"), ("「", "」")
 _AROUND = (*_QUOTES, ("'", "'"), ("‘", "’"), ("**", "**"), ("`", "`"))
 _BEFORE_WORD = frozenset(".,;:!?…)]»”")  # marks that a blank follows where words are parted by them
@@ -130,7 +131,8 @@ def pinned_and_rest(translation: str, request: TranslationRequest) -> str:
     places = [
         (common, -abs(at - len(pinned)), at)
         for at in range(1, len(found) + 1)
-        if (common := common_prefix(said[::-1], heard[at - 1 :: -1])) >= _SURE_UNITS
+        if (common := common_prefix(said[::-1], heard[max(0, at - len(said)) : at][::-1]))
+        >= _SURE_UNITS
     ]
     at = max(places)[2] if places else len(pinned)
     return _joined(request.pinned.strip(), "".join(found[at:]), request.target)

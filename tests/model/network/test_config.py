@@ -193,8 +193,11 @@ def test_missing_size_is_named(tmp_path: Path, name: str) -> None:
     ("change", "message"),
     [
         ({"vocab_size": "many"}, "vocab_size must be an integer"),
-        ({"hidden_size": -1}, "hidden_size must be an integer from 1, got -1"),
-        ({"num_key_value_heads": 0}, "num_key_value_heads must be an integer from 1, got 0"),
+        ({"hidden_size": -1}, "hidden_size must be an integer from 1 to 2147483647, got -1"),
+        (
+            {"num_key_value_heads": 0},
+            "num_key_value_heads must be an integer from 1 to 2147483647, got 0",
+        ),
         ({"num_hidden_layers": 5}, "layer_types names 4 layers, num_hidden_layers is 5"),
         ({"layer_types": ["a", "b", "c", "d"]}, "layer_types must be"),
         ({"top_k_experts": 9}, "top_k_experts must be 1 to 8, got 9"),

@@ -185,3 +185,20 @@ def test_a_peer_that_goes_while_it_is_refused_is_no_fault_of_ours(
 
     serve(scenario, tmp_path)
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("path", ["/whep/main", "/v1/qr"])
+def test_who_leaves_in_the_middle_of_a_request_is_no_fault(
+    path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(served: Served) -> None:
+        _, writer = await come(served)
+        head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/sdp\r\n"
+        writer.write(f"{head}content-length: 9\r\n\r\nv=0".encode())
+        await writer.drain()
+        await asyncio.sleep(0.1)  # its beginning is there
+        writer.transport.abort()
+        await held(served, 0)
+
+    serve(scenario, tmp_path)
+    assert not [record for record in caplog.records if record.exc_info]

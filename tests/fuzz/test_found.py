@@ -1,0 +1,55 @@
+"""What fuzzing has found, each in its smallest form: it is read, or refused as is documented."""
+
+from __future__ import annotations
+
+import pytest
+
+from .targets import targets
+
+DEEP = b"[" * 100_000
+CAPTIONS = '{"type": "snapshot", "captions": %s}'
+TTML = '<tt xmlns="http://www.w3.org/ns/ttml"><body><div>%s</div></body></tt>'
+HALF = b'"\\ud800"'  # of a surrogate pair
+FOUND = {
+    # module, target: inputs
+    ("models", "config"): [DEEP, b'{"text_config": true}', b'{"text_config": {}}'],
+    ("models", "sampler_config"): [DEEP],
+    ("models", "tensors_index"): [DEEP, b'{"weight_map": {"a": "%s"}}' % (b"x" * 5000)],
+    ("models", "directions"): [DEEP, b"[[1, 2]]", b"[[[], []]]"],
+    ("models", "ct2_vocabulary"): [DEEP, b"1", b"[[]]", b'[null, "a"]'],
+    ("models", "ct2_card"): [DEEP, b"1", b'{"sources": 1, "targets": ["es"]}'],
+    ("models", "ct2_config"): [DEEP, b"1"],
+    ("wire", "texts"): [b'{"q": %s, "source": "en", "target": "es"}' % HALF],
+    ("subtitles", "change"): [
+        DEEP,
+        b'{"type": "forget", "session": null}',
+        b'{"type": "end", "session": "s", "at": []}',
+    ],
+    ("subtitles", "document_ttml"): [
+        (TTML % f'<p begin="{"9" * 400}s">a</p>').encode(),
+        (TTML % f'<p begin="{"9" * 400}:00:00">a</p>').encode(),
+        (TTML % ("<p>" * 20_000 + "</p>" * 20_000)).encode(),
+        (TTML % f'<p xml:space="preserve" begin="1s">{" " * 50_000}</p>').encode(),
+    ],
+    ("peers", "listen"): [
+        (CAPTIONS % "null").encode(),
+        (CAPTIONS % "[1]").encode(),
+        b'{"type": "started", "session": "s", "notices": null}',
+        b'{"type": "status", "lag_ms": %s}' % (b"9" * 400),
+    ],
+    ("peers", "janus"): [b'{"janus": "event", "sender": []}'],
+    ("peers", "completion"): [
+        b'{"data": [{"id": %s}]}' % HALF,
+        b'{"choices": [{"message": {"content": %s}}]}' % HALF,
+        b'{"choices": [{"message": {"content": "a%sb"}}]}' % (b" " * 50_000),
+        b'{"choices": [{"message": {"content": "a%sb"}}]}' % (b"<" * 50_000),
+    ],
+}
+
+
+@pytest.mark.parametrize(("module", "name"), FOUND)
+def test_what_was_found_stays_mended(module: str, name: str) -> None:
+    (target,) = (target for target in targets(module) if target.name == name)
+    read = target.open()
+    for data in FOUND[module, name]:
+        read(data)
