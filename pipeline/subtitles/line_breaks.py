@@ -17,6 +17,7 @@ from ..text.tokens import Token, count_chars, join, tokenize
 BALANCE = 0.5  # so that a line of a cue of 40 may be 6 off the middle to end with its clause
 HURRIED_MS, HURRIED_COST = 1000, 20  # a piece that is spoken in less would flash by
 BOTTOM_HEAVY = 0.02  # how much more of the text each line should hold than the one above it
+MOST_BALANCED = 50  # lines of a cue
 
 
 def line_breaks(text: str, rules: LanguageRules) -> tuple[str, ...]:
@@ -25,8 +26,17 @@ def line_breaks(text: str, rules: LanguageRules) -> tuple[str, ...]:
 
 
 def line_pieces(tokens: Sequence[Token], rules: LanguageRules) -> list[Sequence[Token]]:
-    """The tokens of each line."""
+    """The tokens of each line. More than MOST_BALANCED lines, which nobody can read in one cue and
+    whose best places would take minutes to find, are each filled."""
     count = fewest_pieces(tokens, rules, max_lines=1)
+    if count > MOST_BALANCED:
+        reach = _reach(tokens, rules, max_lines=1)
+        filled: list[Sequence[Token]] = []
+        at = 0
+        while at < len(tokens):
+            filled.append(tokens[at : reach[at]])
+            at = reach[at]
+        return filled
     shares = [1 / count + BOTTOM_HEAVY * (at - (count - 1) / 2) for at in range(count)]
     return split(tokens, shares, rules, max_lines=1)
 

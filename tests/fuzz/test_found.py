@@ -31,6 +31,7 @@ FOUND = {
         (TTML % ("<p>" * 20_000 + "</p>" * 20_000)).encode(),
         (TTML % f'<p xml:space="preserve" begin="1s">{" " * 50_000}</p>').encode(),
     ],
+    ("subtitles", "document_srt"): [b"0:00:00,0 --> 0:00:01,0\na%s\n" % (b" -->" * 12_000)],
     ("peers", "listen"): [
         (CAPTIONS % "null").encode(),
         (CAPTIONS % "[1]").encode(),
