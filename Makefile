@@ -28,6 +28,7 @@ INPUTS ?= 1000000
 SEED ?= 1
 fuzz: .venv/.dev
 	.venv/bin/python tests/fuzz/fuzz.py --inputs $(INPUTS) --seed $(SEED)
+	SURTITLE_EXAMPLES=5000 .venv/bin/python -m pytest tests/fuzz/test_stages.py
 
 check: .venv/.dev
 	.venv/bin/ruff format --check .
