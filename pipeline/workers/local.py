@@ -1,9 +1,10 @@
-"""A cluster of this computer alone: others cannot reach it, and it ends with who started it."""
+"""A cluster of this computer alone, which ends with who started it."""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from .access import AUTO, CURRENT_CLUSTER, INSTALL, found_address, probe, set_up
 
 STARTS = 5  # a machine that is busy is too slow for Ray's own patience, now and then
 STOP_S = 30.0
+FEWEST_PLACES = 4  # for workers, each of which takes one: none of them computes all the time
 LOOK_EVERY_S = 0.2
 
 log = logging.getLogger(__name__)
@@ -100,7 +102,10 @@ def _hold(pipe: Connection) -> None:
     ray = import_module("ray")
     try:
         started = ray.init(
-            include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL
+            num_cpus=max(FEWEST_PLACES, os.cpu_count() or 1),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
         )
     except Exception:  # what it says is in its log
         pipe.send(None)

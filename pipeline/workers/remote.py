@@ -13,7 +13,8 @@ from ..config import RecognizerConfig
 from ..recognizers import LiveRecognizer
 from ..recognizers.by_language import PoolsByLanguage
 from ..recognizers.child_process import ChildProcessRecognizer
-from ..recognizers.choice import open_recognizer
+from ..recognizers.choice import for_other_languages, open_recognizer
+from ..recognizers.hosted import open_pool
 from ..recognizers.pool import RecognizerPool
 from ..recognizers.remote import RemoteRecognizer, StandIn
 from ..translators import Translator
@@ -52,10 +53,15 @@ def open_recognizer_of(
     )
     pool = _pool(cluster, RECOGNIZER, stand_in)
     say(f"Recognizing in the cluster, with {pool.name}")
-    if OTHER_LANGUAGES not in states:
+    others: RecognizerPool | None = None
+    if OTHER_LANGUAGES in states and states[OTHER_LANGUAGES].running:
+        others = _pool(cluster, OTHER_LANGUAGES, stand_in)
+        say(f"Other languages: {others.name}")
+    elif (others_here := for_other_languages(config)) is not None:
+        say("Other languages are recognized here, as no worker for them runs in the cluster")
+        others = open_pool(others_here, None, say)
+    if others is None or pool.languages >= others.languages:
         return pool
-    others = _pool(cluster, OTHER_LANGUAGES, stand_in)
-    say(f"Other languages: {others.name}")
     return PoolsByLanguage({language: pool for language in pool.languages}, others)
 
 

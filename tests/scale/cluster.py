@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 START_S = 600.0  # machines that run tests may be slow
-STARTS = 3  # Ray gives up after 20 s what such a machine does not finish
+STARTS = 6  # Ray gives up after 20 s what such a machine does not finish
 CORES = 4  # of each simulated machine
 
 
@@ -44,7 +44,9 @@ def two_nodes() -> Iterator[Nodes]:
     from ray.cluster_utils import Cluster
 
     def head() -> Any:
-        return Cluster(initialize_head=True, head_node_args={"num_cpus": CORES})
+        # Without what costs a slow machine time, and is not used.
+        lean = {"include_dashboard": False, "no_monitor": True}
+        return Cluster(initialize_head=True, head_node_args={"num_cpus": CORES, **lean})
 
     cluster = _patiently(head)
     try:
