@@ -138,6 +138,8 @@ def _shards(folder: Path) -> dict[str, Path]:
         return {"": single}
     try:
         names: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        if outside := next((name for name in names.values() if Path(name).name != name), None):
+            raise ValueError(f"{outside} is not a file of this folder")
         shards = {key: folder / name for key, name in names.items()}
         missing = next((key for key, path in shards.items() if not path.is_file()), None)
     except (

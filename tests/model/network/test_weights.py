@@ -241,3 +241,9 @@ def test_unknown_tensor(single: Path) -> None:
 def test_damaged_index(shards: Path, text: str) -> None:
     (shards / INDEX).write_text(text)
     check_error(shards, str(shards / INDEX), "damaged")
+
+
+def test_an_index_names_no_file_elsewhere(shards: Path) -> None:
+    text = '{"weight_map": {"a": "../model.safetensors"}}'
+    (shards / INDEX).write_text(text)
+    check_error(shards, str(shards / INDEX), "../model.safetensors is not a file of this folder")

@@ -196,9 +196,9 @@ def test_a_new_language_is_learned_in_all_stages(
 def test_ctrl_c_keeps_what_was_reached(data: Path, tmp_path: Path) -> None:
     run, options = tmp_path / "run", [*QUICK[:-1], "2", "--validate-minutes", "1"]
     text = [*BOTH, "--data", str(data), "--run", str(run), "--stage", "autoregressive"]
-    command = [*text, *options, "--minutes", "0.1"]
+    command = [*text, *options]
     process = subprocess.Popen(
-        [sys.executable, "-m", "surtitle.pipeline.cli", "train", *command],
+        [sys.executable, "-m", "surtitle.pipeline.cli", "train", *command, "--minutes", "1"],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -217,10 +217,11 @@ def test_ctrl_c_keeps_what_was_reached(data: Path, tmp_path: Path) -> None:
         assert time.monotonic() < deadline, "a worker is left"
         time.sleep(0.05)
     reached = torch.load(run / "autoregressive.pt")["progress"]
-    assert main(command) == 0
+    budget_s = reached["seconds"] + 2
+    assert main([*command, "--minutes", str(budget_s / 60)]) == 0
     (end,) = _curve(run, "autoregressive")
     assert 0 < reached["step"] < end.step
-    assert end.seconds >= 6 > reached["seconds"]
+    assert end.seconds >= budget_s - 0.1  # what is stored is rounded
 
 
 def _has_members(group: int) -> bool:
