@@ -24,12 +24,12 @@ DECAY = 0.85  # of the weight, from each position of a short canvas to the next
 class Scored(NamedTuple):
     """What a model draws where an answer has tokens, and behind its end mark.
 
-    hidden [N, D], index [N] of the token among those of all answers of the batch, weights [N];
+    hidden [N, D], places [N] of the tokens among those of all answers of the batch, weights [N];
     the tail's hidden [M, D], targets [M] and weights [M]
     """
 
     hidden: Tensor
-    index: Tensor
+    places: Tensor
     weights: Tensor
     tail_hidden: Tensor
     tail_targets: Tensor

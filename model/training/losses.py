@@ -93,7 +93,7 @@ def joint_loss(
             canvas, expected = canvases.denoised_once(canvas)
         scored.append(canvases.scored(canvas, expected))
         balance = balance + balance_loss(model) / 2
-    drawn, index, counts, tail, tail_targets, tail_counts = map(
+    drawn, places, counts, tail, tail_targets, tail_counts = map(
         torch.cat, zip(*scored, strict=True)
     )
     head, cap = model.embed_tokens.weight, model.config.final_logit_softcapping
@@ -105,7 +105,7 @@ def joint_loss(
         torch.cat([weights, tail_counts / total]),
         cap,
     )
-    drafted = head_likeness(drawn, head, hidden[index], counts / total, cap)
+    drafted = head_likeness(drawn, head, hidden[places], counts / total, cap)
     return written + drafted + BALANCE_WEIGHT * balance
 
 

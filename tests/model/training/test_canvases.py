@@ -65,5 +65,5 @@ def test_each_token_of_a_canvas_is_told_its_place_among_those_of_all_answers(
     canvases = Canvases(tiny, batch, cache, slice(1, 3), False, generator())
     canvases._commits, canvases._size = [2, 3], 8
     scored = canvases.scored(torch.full((2, 8), 30), None)
-    assert targets[scored.index].tolist() == [32, 33, 1, 1]
+    assert targets[scored.places].tolist() == [32, 33, 1, 1]
     assert not scored.tail_targets.any()
