@@ -42,7 +42,7 @@ def test_each_viewer_receives_all(tmp_path: Path) -> None:
         assert not viewed[2].at_s and not any(viewer.is_lost for viewer in viewed)
         assert cpu_s > 0
 
-    serve(scenario, tmp_path, patience_s=120)
+    serve(scenario, tmp_path)
 
 
 @pytest.mark.slow
@@ -52,4 +52,4 @@ def test_a_viewer_that_is_refused_is_told(tmp_path: Path) -> None:
             with pytest.raises(RemoteError, match="no place for a viewer"):
                 await asyncio.to_thread(crowd.wait)
 
-    serve(scenario, tmp_path, max_room_viewers=1, patience_s=120)
+    serve(scenario, tmp_path, max_room_viewers=1)

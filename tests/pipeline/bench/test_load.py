@@ -157,4 +157,4 @@ def test_a_step_on_a_server(tmp_path: Path) -> None:
         assert 0.1 < done.viewer_kb_s < 10
         assert done.cost.cores["event loop"] > 0
 
-    serve(scenario, tmp_path, patience_s=180)
+    serve(scenario, tmp_path)
