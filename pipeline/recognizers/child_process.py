@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..audio.pcm import SAMPLE_RATE_HZ
-from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
 from . import LanguageGuess, WorkerLost
-from .child_work import SIGNALS, AtWork, Failure, Make, Question, Say, Traits, serve
+from .child_work import SIGNALS, AtWork, Elsewhere, Failure, Make, Question, Say, Traits, serve
 from .cost import Cost
 
 DISMISS_S = 2.0  # for an idle process to end by itself
@@ -50,7 +49,7 @@ class Patience:
         return self.answer_s + self.times * (expected_s or 0.0)
 
 
-class ChildProcessRecognizer:
+class ChildProcessRecognizer(Elsewhere):
     """The recognizer that `make` makes, in a child process.
 
     `make` must be picklable; what it says while the first process starts is passed on to `say`. A
@@ -76,34 +75,6 @@ class ChildProcessRecognizer:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def name(self) -> str:
-        return self._traits.name
-
-    @property
-    def languages(self) -> frozenset[str]:
-        return self._traits.languages
-
-    @property
-    def is_written(self) -> bool:
-        return self._traits.is_written
-
-    @property
-    def uses_terms(self) -> bool:
-        return self._traits.uses_terms
-
-    @property
-    def cpu_threads(self) -> int:
-        return self._traits.cpu_threads
-
-    @property
-    def file_vad(self) -> VadConfig:
-        return self._traits.file_vad
-
-    @property
-    def live_vad(self) -> VadConfig:
-        return self._traits.live_vad
 
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
         return self._call(Question("guess_language", utterance))

@@ -50,6 +50,40 @@ class Traits:
         )
 
 
+class Elsewhere:
+    """What a recognizer that works in another process says of itself: what that one has told."""
+
+    _traits: Traits
+
+    @property
+    def name(self) -> str:
+        return self._traits.name
+
+    @property
+    def languages(self) -> frozenset[str]:
+        return self._traits.languages
+
+    @property
+    def is_written(self) -> bool:
+        return self._traits.is_written
+
+    @property
+    def uses_terms(self) -> bool:
+        return self._traits.uses_terms
+
+    @property
+    def cpu_threads(self) -> int:
+        return self._traits.cpu_threads
+
+    @property
+    def file_vad(self) -> VadConfig:
+        return self._traits.file_vad
+
+    @property
+    def live_vad(self) -> VadConfig:
+        return self._traits.live_vad
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     method: Literal["recognize", "guess_language"]

@@ -11,11 +11,10 @@ from typing import Any
 
 from ..audio.pcm import SAMPLE_RATE_HZ
 from ..cluster import Cluster, ClusterAway, WorkersLost
-from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
 from . import LanguageGuess, Recognizer, WorkerLost
-from .child_work import Traits
+from .child_work import Elsewhere, Traits
 
 ANSWER_S = 20.0  # for a call, and TIMES what its sound takes to be said
 TIMES = 3.0
@@ -59,7 +58,7 @@ class StandIn:
         return self._recognizer
 
 
-class RemoteRecognizer:
+class RemoteRecognizer(Elsewhere):
     """As many calls at once as there are of these; `service` is one of the cluster's.
 
     An utterance over which all workers were lost fails with WorkerLost, so that the pool asks
@@ -73,32 +72,8 @@ class RemoteRecognizer:
         self._is_closed = threading.Event()
 
     @property
-    def name(self) -> str:
-        return self._traits.name
-
-    @property
-    def languages(self) -> frozenset[str]:
-        return self._traits.languages
-
-    @property
-    def is_written(self) -> bool:
-        return self._traits.is_written
-
-    @property
-    def uses_terms(self) -> bool:
-        return self._traits.uses_terms
-
-    @property
     def cpu_threads(self) -> int:
         return 0  # of this computer
-
-    @property
-    def file_vad(self) -> VadConfig:
-        return self._traits.file_vad
-
-    @property
-    def live_vad(self) -> VadConfig:
-        return self._traits.live_vad
 
     def guess_language(self, utterance: Utterance) -> LanguageGuess:
         return self._call(
