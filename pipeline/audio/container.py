@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -24,6 +25,7 @@ from .upload import UPLOAD_OPTIONS, Upload
 Warn = Callable[[str], None]
 Recording = Path | Upload
 
+METADATA_ERRORS = "replace"  # titles and names in other encodings than UTF-8 are no reason to fail
 _MP4, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"  # FFmpeg's names
 _MAX_WAV_BYTES = 0x7FFF_0000  # a greater length is stated where it was not known yet
 _MAX_BOXES = 10_000  # of an MP4, read to see whether it is fragmented
@@ -51,7 +53,8 @@ class AudioChoice:
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """An audio track, counted from 1; `language` is the container's tag as ISO 639-1, if known."""
+    """An audio track, counted from 1; `language` is the container's tag as ISO 639-1, if known.
+    `channels` is 0 where FFmpeg does not know its format."""
 
     number: int
     language: str | None
@@ -131,10 +134,17 @@ def open_container(
         try:
             _refuse_non_media(path)
             if isinstance(path, Path):  # a name like "10:30.ogg" would be an address
-                container = av.open(f"file:{path}", options=options or {})
+                container = av.open(
+                    f"file:{path}", options=options or {}, metadata_errors=METADATA_ERRORS
+                )
             else:
                 reader = stack.enter_context(path.open())
-                container = av.open(reader, "r", options=(options or {}) | UPLOAD_OPTIONS)
+                container = av.open(
+                    reader,
+                    "r",
+                    options=(options or {}) | UPLOAD_OPTIONS,
+                    metadata_errors=METADATA_ERRORS,
+                )
         except FileNotFoundError as error:
             raise MediaError(f"{path} does not exist; check the name") from error
         except PermissionError as error:
@@ -181,10 +191,15 @@ def _tracks(container: InputContainer) -> list[AudioTrack]:
             number,
             two_letters(stream.metadata.get("language", "")),
             stream.metadata.get("title", ""),
-            stream.channels,
+            stream.channels if _is_known(stream) else 0,
         )
         for number, stream in enumerate(container.streams.audio, start=1)
     ]
+
+
+def _is_known(stream: AudioStream) -> bool:
+    """Whether FFmpeg knows its format."""
+    return cast("AudioCodecContext | None", stream.codec_context) is not None
 
 
 def _stream(path: Recording, container: InputContainer, choice: AudioChoice) -> AudioStream:
@@ -193,14 +208,17 @@ def _stream(path: Recording, container: InputContainer, choice: AudioChoice) -> 
         if choice.track > len(streams):
             listed = ", ".join(map(str, tracks))
             raise MediaError(f"{path} has no audio track {choice.track}, only {listed}")
-        return streams[choice.track - 1]
+        streams, tracks = (streams[choice.track - 1],), [tracks[choice.track - 1]]
+    known = [each for each in zip(streams, tracks, strict=True) if _is_known(each[0])]
+    if not known:
+        raise MediaError(f"{path}: its audio is in no format that FFmpeg knows; convert it to flac")
     spoken = [
         stream
-        for stream, track in zip(streams, tracks, strict=True)
+        for stream, track in known
         if choice.language is not None and track.language == choice.language
     ]
-    enabled = [stream for stream in streams if Disposition.default in stream.disposition]
-    return [*spoken, *enabled, *streams][0]
+    enabled = [stream for stream, _ in known if Disposition.default in stream.disposition]
+    return [*spoken, *enabled, known[0][0]][0]
 
 
 def _channel(path: Recording, stream: AudioStream, choice: AudioChoice) -> int | None:

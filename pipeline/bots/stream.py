@@ -15,6 +15,7 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from av.error import ExitError, FFmpegError, HTTPClientError, InvalidDataError
 
+from ..audio.container import METADATA_ERRORS
 from ..audio.pcm import SAMPLE_RATE_HZ
 from ..errors import MediaError
 from .broadcast import PIECE_BYTES, PIECE_S, WAITING_PIECES, Heard, Over, Tries, shown
@@ -138,7 +139,12 @@ def _opened(url: str) -> Generator[InputContainer]:
             with _srt_relay(url) as relayed:
                 yield relayed
         else:
-            with av.open(url, options=options, timeout=(AWAY_S, AWAY_S)) as container:
+            with av.open(
+                url,
+                options=options,
+                timeout=(AWAY_S, AWAY_S),
+                metadata_errors=METADATA_ERRORS,
+            ) as container:
                 yield container
     except FFmpegError as error:
         raise MediaError(f"{shown(url)} cannot be opened: {_why(error)}") from error

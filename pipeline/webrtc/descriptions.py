@@ -97,6 +97,23 @@ def parse(text: str) -> Description:
     return Description(tuple(lines[: starts[0]]), tuple(sections))
 
 
+def check_names(description: Description) -> None:
+    """Raises ValueError where aiortc would not find the medium that others of a bundle share: it
+    would put these on a way that is not there, and could not be closed."""
+    named = [
+        [line[6:] for line in section.lines if line.startswith("a=mid:")]
+        for section in description.sections
+    ]
+    if any(len(mids) > 1 for mids in named):
+        raise ValueError("a medium has one name (a=mid)")
+    if [section.kind for section in description.sections].count("application") > 1:
+        raise ValueError("all data channels have one medium (m=application)")
+    names = {mid for mids in named for mid in mids}
+    for line in description.head:
+        if line.startswith(_BUNDLE) and not names.issuperset(line.split()[1:]):
+            raise ValueError(f"a bundle names media that are not there: {line[:100]}")
+
+
 def without_sections(
     description: Description, kinds: Collection[str]
 ) -> tuple[Description, list[int]]:

@@ -17,6 +17,7 @@ from aiortc.sdp import candidate_from_sdp
 
 from ..errors import RemoteError
 from .descriptions import (
+    check_names,
     is_safe_candidate,
     parse,
     with_left_out,
@@ -129,6 +130,7 @@ class Peer:
         safe = with_safe_candidates(
             parse(description), allows_loopback=self._network.allows_loopback
         )
+        check_names(safe)
         try:
             await self.connection.setRemoteDescription(RTCSessionDescription(str(safe), kind))
         except OperationError as error:

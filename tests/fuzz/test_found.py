@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from .targets import targets
+from .targets.recordings import recording
+from .targets.wire import OFFER
 
 DEEP = b"[" * 100_000
 CAPTIONS = '{"type": "snapshot", "captions": %s}'
 TTML = '<tt xmlns="http://www.w3.org/ns/ttml"><body><div>%s</div></body></tt>'
+DATA = OFFER[OFFER.index(b"m=application") :]
 HALF = b'"\\ud800"'  # of a surrogate pair
 FOUND = {
     # module, target: inputs
@@ -39,6 +42,16 @@ FOUND = {
         b'{"type": "status", "lag_ms": %s}' % (b"9" * 400),
     ],
     ("peers", "janus"): [b'{"janus": "event", "sender": []}'],
+    ("peers", "answer"): [  # the first of a bundle is not there
+        OFFER.replace(b"a=mid:0", b"a=sendonly"),
+        OFFER.replace(b"a=mid:0", b"a=mid:0\r\na=mid:9"),
+        OFFER.replace(b"BUNDLE 0", b"BUNDLE 3") + DATA.replace(b"mid:2", b"mid:3"),
+        OFFER.replace(b"BUNDLE 0", b"BUNDLE\t3"),
+    ],
+    ("recordings", "recording"): [  # no such codec; a name that is not UTF-8
+        recording("matroska", "pcm_s16le").replace(b"A_PCM", b"A_XXX"),
+        recording("matroska", "pcm_s16le").replace(b"ENCODER", b"ENC\xffDER"),
+    ],
     ("peers", "completion"): [
         b'{"data": [{"id": %s}]}' % HALF,
         b'{"choices": [{"message": {"content": %s}}]}' % HALF,

@@ -28,7 +28,7 @@ CODECS = {"flac": "flac", "mp3": "mp3", "ogg": "libopus", "mp4": "aac", "matrosk
 
 
 @cache
-def _recording(container_format: str, codec: str) -> bytes:
+def recording(container_format: str, codec: str) -> bytes:
     """A tenth of a second of a tone."""
     file = io.BytesIO()
     rate_hz = 48_000
@@ -108,7 +108,7 @@ TARGETS = [
     Target(
         "recording",
         _upload,
-        [_wav(), *(_recording(name, codec) for name, codec in CODECS.items())],
+        [_wav(), *(recording(name, codec) for name, codec in CODECS.items())],
         [b"RIFF", b"data\xff\xff\xff\xff", b"\xff\xff\xff\xff", b"moov", b"fmt "],
         1,
     ),

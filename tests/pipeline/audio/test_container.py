@@ -80,6 +80,21 @@ def test_tracks_are_listed_by_number_and_language(tmp_path: Path) -> None:
     assert str(tracks[1]) == "2 (en)"
 
 
+def test_a_track_of_an_unknown_format_is_not_chosen(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", TRACKS)
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_NONE", 1))
+    assert [track.channels for track in audio_tracks(path)] == [0, 1, 1]
+    assert pitch_hz(path, AudioChoice(language="de")) == NOTES_HZ
+    with pytest.raises(MediaError, match="in no format that FFmpeg knows"):
+        list(read_audio(path, AudioChoice(track=1)))
+
+
+def test_a_title_in_another_encoding_is_no_reason_to_fail(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", TRACKS)
+    path.write_bytes(path.read_bytes().replace(b"DURATION", b"DURA\xe9ION"))
+    assert pitch_hz(path, AudioChoice(language="de")) == GERMAN_HZ
+
+
 def test_a_track_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     path = film(tmp_path / "film.mkv", TRACKS)
     with pytest.raises(MediaError, match=r"no audio track 4, only 1 \(de\), 2 \(en\), 3"):

@@ -120,6 +120,16 @@ def test_a_broadcast_is_heard_and_its_level_kept() -> None:
     assert middle == pytest.approx(8000 * 2 / np.pi, rel=0.1)  # of a sine wave
 
 
+def test_a_station_may_write_its_name_in_any_encoding() -> None:
+    async def serve(count: int, writer: asyncio.StreamWriter) -> None:
+        await send(
+            writer, ICECAST.replace(b"\r\n\r\n", b"\r\nicy-name: Caf\xe9\r\n\r\n"), HALF_SECOND
+        )
+
+    pieces, said = heard(serve, until=lambda pieces: len(pieces) == 4)
+    assert any(map(is_sound, pieces)), said
+
+
 def test_one_that_breaks_off_is_opened_again_with_silence_in_between() -> None:
     gap = asyncio.Event()
 
