@@ -59,14 +59,18 @@ class RecognizerConfig:
 
     `model` is a Whisper model by hub name ("small", "Systran/faster-whisper-small") or a local
     folder; "auto" takes one that suits the device, or is there. For "recorded" it is a file of
-    words (recognizers/recorded.py). `terms` are names and expressions to expect.
+    words (recognizers/recorded.py). `terms` are names and expressions to expect. Live, `processes`
+    listen at once, each with the weights; None: as many as suit the machine.
     """
 
     engine: Engine = "auto"
     model: str = "auto"
     terms: tuple[str, ...] = ()
+    processes: int | None = None
 
     def __post_init__(self) -> None:
+        if self.processes is not None and not 1 <= self.processes <= 64:
+            raise ValueError(f"recognizers must be 1 to 64, got {self.processes}")
         if self.engine not in get_args(Engine):
             names = ", ".join(get_args(Engine))
             raise ValueError(f"engine must be one of {names}, got {self.engine!r}")

@@ -91,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     microphone = Microphone(arguments.device)
     with listen(server_config) as listening:
-        recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
+        # One speaker waits for one answer at a time.
+        recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model, processes=1)
         recognizer = open_live(recognizer_config, config.source, _say)
         translator = open_translator(
             translator_choice,

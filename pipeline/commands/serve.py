@@ -53,6 +53,13 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, no one else's")
     parser.add_argument("--port", type=int, default=8765, help="default: 8765")
     add_recognizer_options(parser)
+    parser.add_argument(
+        "--recognizers",
+        type=int,
+        metavar="N",
+        help="processes that recognize, each with the weights in memory; default: what half of the "
+        "cores can keep busy, at most 4",
+    )
     add_translator_options(parser)
     add_ray_option(
         parser,
@@ -134,7 +141,9 @@ def run(arguments: argparse.Namespace) -> int:
             max_address_connections=max(1, connections // 4),
         )
         files_config = FilesConfig(keep_days=arguments.keep)
-        recognizer_config = RecognizerConfig(arguments.asr, arguments.asr_model)
+        recognizer_config = RecognizerConfig(
+            arguments.asr, arguments.asr_model, processes=arguments.recognizers
+        )
         translator_choice = translator_config(arguments)
         ray = None if arguments.ray is None else cluster_address(arguments.ray)
     except (ValueError, OSError) as error:

@@ -25,6 +25,10 @@ class WorkerLost(RecognizerError):
     """A recognizer's process hung or died while it was at work. The next call has a new one."""
 
 
+class WorkerGone(RecognizerError):
+    """A recognizer's process was lost, and none could be started in its place."""
+
+
 class Superseded(Exception):
     """A draft that waited for its turn is not wanted any more."""
 

@@ -21,7 +21,7 @@ from typing import Any
 from ..audio.pcm import SAMPLE_RATE_HZ
 from ..errors import RecognizerError
 from ..events import Utterance, Word
-from . import LanguageGuess, WorkerLost
+from . import LanguageGuess, WorkerGone, WorkerLost
 from .child_work import SIGNALS, AtWork, Elsewhere, Failure, Make, Question, Say, Traits, serve
 from .cost import Cost
 
@@ -54,8 +54,7 @@ class ChildProcessRecognizer(Elsewhere):
 
     `make` must be picklable; what it says while the first process starts is passed on to `say`. A
     process that has died, or is ended as it hangs, makes the call fail with WorkerLost; the next
-    call starts a new one. Raises RecognizerError where `make` does, and where no process can be
-    started again.
+    call starts a new one, or fails with WorkerGone. Raises RecognizerError where `make` does.
     """
 
     def __init__(self, make: Make, say: Say, patience: Patience | None = None) -> None:
@@ -125,7 +124,7 @@ class ChildProcessRecognizer(Elsewhere):
         return answer
 
     def _running_child(self) -> _Child:
-        """The process, or a new one where it is gone. Raises RecognizerError."""
+        """The process, or a new one where it is gone. Raises RecognizerError, and WorkerGone."""
         if self._child is not None and self._child.is_alive:
             return self._child
         self._drop_child()
@@ -139,7 +138,7 @@ class ChildProcessRecognizer(Elsewhere):
                 assert self._child is not None, "it has just been started"
                 log.info("the process of %s has been replaced", self.name)
                 return self._child
-        raise RecognizerError(f"{self.name} cannot be started again; see the log")
+        raise WorkerGone(f"{self.name} cannot be started again; see the log")
 
     def _start(self, say: Say, timeout_s: float | None) -> Traits:
         """Raises RecognizerError; WorkerLost where the process ends or takes too long."""

@@ -12,7 +12,7 @@ from .child_process import ChildProcessRecognizer, Say
 from .choice import for_other_languages, open_recognizer
 from .pool import RecognizerPool
 
-MOST_PROCESSES = 4  # each holds the weights
+MOST_PROCESSES = 4  # if nobody says how many: each holds the weights
 
 
 def open_live(config: RecognizerConfig, source: str | None, say: Say) -> LiveRecognizer:
@@ -28,14 +28,14 @@ def open_live(config: RecognizerConfig, source: str | None, say: Say) -> LiveRec
 
 
 def open_pool(config: RecognizerConfig, source: str | None, say: Say) -> RecognizerPool:
-    """Open the recognizer of `config` as open_recognizer does, in so many processes as suit.
+    """Open the recognizer of `config` as open_recognizer does, in its `processes`.
 
     Processes, since a native library may crash, hang, or hold Python's lock while it computes, and
     a GPU's driver too. Raises RecognizerError.
     """
     make = partial(open_recognizer, config, source)
     workers = [ChildProcessRecognizer(make, say)]
-    count = process_count(workers[0].cpu_threads, _core_count())
+    count = config.processes or process_count(workers[0].cpu_threads, _core_count())
     try:
         while len(workers) < count:
             workers.append(ChildProcessRecognizer(make, lambda line: None))

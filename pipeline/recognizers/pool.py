@@ -16,7 +16,7 @@ from ..audio.pcm import SAMPLE_RATE_HZ
 from ..config import VadConfig
 from ..errors import RecognizerError
 from ..events import Utterance, Word
-from . import LanguageGuess, Recognizer, Superseded, WorkerLost, check_language
+from . import LanguageGuess, Recognizer, Superseded, WorkerGone, WorkerLost, check_language
 from .cost import Cost
 from .redecoding import Decoder, RedecodingListener
 from .vad import Vad
@@ -79,7 +79,8 @@ class RecognizerPool:
     2. A draft is given its turn when no final waits and the budget allows it; its utterance is made
        only then, so that it is the newest. Drafts keep their places: those of all sources take
        turns.
-    3. A worker that is lost (WorkerLost) replaces itself, and the utterance is heard again.
+    3. A worker that is lost (WorkerLost) replaces itself, and the utterance is heard again, by the
+       next that is idle. One that cannot (WorkerGone) leaves, as long as there are others.
 
     Whoever asks waits for the answer before asking again, so that no more waits than there are
     sources. Cancelling who waits gives up the place; a worker at work is not interrupted.
@@ -97,13 +98,14 @@ class RecognizerPool:
         what the time is, in seconds."""
         if not workers:
             raise ValueError("a pool needs at least one recognizer")
-        self._workers = tuple(workers)
+        self._workers = list(workers)
         self._make_vad = make_vad
         self._clock = clock
         self._idle = list(workers)
         self._threads = ThreadPoolExecutor(len(workers), thread_name_prefix="recognizer")
         self._finals: deque[_Place[Any]] = deque()
         self._drafts: deque[_Place[Any]] = deque()
+        self._draft_share = draft_share
         self._budget = DraftBudget(draft_share, len(workers))
         self._cost = Cost()
         self._later: asyncio.TimerHandle | None = None
@@ -244,35 +246,52 @@ class RecognizerPool:
         return None
 
     def _finish(self, worker: Recognizer, place: _Place[Any], work: Future[_Done]) -> None:
-        self._idle.append(worker)
+        error = work.exception()
+        if isinstance(error, WorkerGone) and len(self._workers) > 1:
+            self._leave(worker, error)
+            self._put_back(place)
+        elif isinstance(error, WorkerLost) and place.tries > 1:
+            self._idle.insert(0, worker)  # it begins anew: the others go first
+            place.tries -= 1
+            log.warning("%s; what it heard is recognized again", error)
+            self._put_back(place)
+        else:
+            self._idle.append(worker)
+            self._tell(place, work)
+        self._grant()
+
+    def _leave(self, worker: Recognizer, error: WorkerGone) -> None:
+        self._workers.remove(worker)
+        self._budget = DraftBudget(self._draft_share, len(self._workers))
+        log.error("%s; recognizers that are left: %d", error, len(self._workers))
+        worker.close()
+
+    def _put_back(self, place: _Place[Any]) -> None:
+        if not self._is_closed:
+            (self._drafts if place.is_draft else self._finals).appendleft(place)
+        elif not place.answer.done():
+            place.answer.set_exception(RecognizerError("the recognizer is closed"))
+
+    def _tell(self, place: _Place[Any], work: Future[_Done]) -> None:
         error = work.exception()
         if isinstance(error, StopIteration):  # a future refuses it
             error = RuntimeError(repr(error))
-        if error is None:
-            done = work.result()
-            if done.sound_s and place.is_measured:
-                self._cost.add(done.sound_s, done.work_s)
-            if place.is_draft:
-                self._budget.spend(done.began_s, done.work_s)
-        if not place.answer.done():
-            if error is None:
-                place.answer.set_result(work.result().answer)
-            else:
+        if error is not None:
+            if not place.answer.done():
                 place.answer.set_exception(error)
-        self._grant()
+            return
+        done = work.result()
+        if done.sound_s and place.is_measured:
+            self._cost.add(done.sound_s, done.work_s)
+        if place.is_draft:
+            self._budget.spend(done.began_s, done.work_s)
+        if not place.answer.done():
+            place.answer.set_result(done.answer)
 
     def _work(self, worker: Recognizer, place: _Place[Any]) -> _Done:
-        """Ask in a worker's thread, again where a worker was lost over it."""
+        """Ask in a worker's thread."""
         utterance = place.make_utterance()
-        sound_s = utterance.samples.size / SAMPLE_RATE_HZ
-        for tries_left in reversed(range(place.tries)):
-            began_s = self._clock()
-            try:
-                answer = place.ask(worker, utterance)
-            except WorkerLost as error:
-                if not tries_left:
-                    raise
-                log.warning("%s; %.1f s of speech are recognized again", error, sound_s)
-                continue
-            return _Done(answer, sound_s, began_s, self._clock() - began_s)
-        raise AssertionError("at least one try is made")
+        began_s = self._clock()
+        answer = place.ask(worker, utterance)
+        work_s = self._clock() - began_s
+        return _Done(answer, utterance.samples.size / SAMPLE_RATE_HZ, began_s, work_s)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -30,8 +31,13 @@ class PartsCollector(Collector):
     """Reads /proc; where there is none, it tells nothing.
 
     The event loop is sockets, captions and sentences; the executor voice activity detection, most
-    of all. A child process is a part by its name.
+    of all. Child processes are a part by their name. One that has ended counts on with what it had
+    taken when it was last looked at, so that the part never takes less than before.
     """
+
+    def __init__(self) -> None:
+        self._children: dict[BaseProcess, tuple[str, float]] = {}  # name and processor seconds
+        self._ended = defaultdict[str, float](float)
 
     def collect(self) -> Iterator[Metric]:
         if not Path("/proc/self/task").is_dir():
@@ -42,13 +48,27 @@ class PartsCollector(Collector):
         memory = GaugeMetricFamily(
             "surtitle_part_memory_bytes", "Resident memory of a process.", labels=["part"]
         )
-        children = [(child.name, child.pid) for child in multiprocessing.active_children()]
-        for part, seconds in (_of_threads() | _of_children(children)).items():
+        running = multiprocessing.active_children()
+        children = [(child.name, child.pid) for child in running]
+        for part, seconds in (_of_threads() | self._of_children(running)).items():
             cpu.add_metric([part], seconds)
         for part, size in _memory([("server", os.getpid()), *children]).items():
             memory.add_metric([part], size)
         yield cpu
         yield memory
+
+    def _of_children(self, running: list[BaseProcess]) -> dict[str, float]:
+        for child in running:
+            _, before_s = self._children.get(child, ("", 0.0))
+            now_s = _cpu_s(Path(f"/proc/{child.pid}/stat"))
+            self._children[child] = child.name, max(before_s, now_s)
+        for child in self._children.keys() - set(running):
+            name, seconds = self._children.pop(child)
+            self._ended[name] += seconds
+        parts = self._ended.copy()
+        for name, seconds in self._children.values():
+            parts[name] += seconds
+        return parts
 
 
 def _of_threads() -> dict[str, float]:
@@ -59,13 +79,6 @@ def _of_threads() -> dict[str, float]:
         if name is not None and thread.native_id is not None:
             parts[name] += _cpu_s(Path(f"/proc/self/task/{thread.native_id}/stat"))
     parts[LIBRARIES] = max(0.0, whole_s - sum(parts.values()))
-    return parts
-
-
-def _of_children(children: list[tuple[str, int | None]]) -> dict[str, float]:
-    parts = defaultdict[str, float](float)
-    for name, pid in children:
-        parts[name] += _cpu_s(Path(f"/proc/{pid}/stat"))
     return parts
 
 

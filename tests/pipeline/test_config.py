@@ -27,6 +27,12 @@ def test_unknown_engine_is_refused():
         RecognizerConfig(engine="siri")
 
 
+@pytest.mark.parametrize("processes", [0, -1, 65])
+def test_an_impossible_number_of_recognizers_is_refused(processes: int):
+    with pytest.raises(ValueError, match=f"recognizers must be 1 to 64, got {processes}"):
+        RecognizerConfig(processes=processes)
+
+
 def test_a_model_of_whisper_does_not_go_with_moonshine():
     with pytest.raises(ValueError, match="for small use --asr whisper"):
         RecognizerConfig("moonshine", "small")

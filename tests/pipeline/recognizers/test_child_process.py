@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Utterance
 from surtitle.pipeline.recognizers import WorkerLost
 from surtitle.pipeline.recognizers.child_process import ChildProcessRecognizer, Patience
+from surtitle.pipeline.recognizers.pool import RecognizerPool
 
 from ...patience import PATIENCE_S
 from ..scripted_recognizer import Fate, ScriptedRecognizer, doomed, processes
@@ -154,6 +156,40 @@ def test_a_process_that_cannot_be_replaced_is_told(tmp_path: Path) -> None:
         texts(recognizer)
     assert not isinstance(caught.value, WorkerLost)
     recognizer.close()
+
+
+@pytest.mark.parametrize("happens", ["dies", "hangs"])
+def test_one_of_two_processes_is_lost_and_every_utterance_is_heard(
+    tmp_path: Path, happens: str
+) -> None:
+    heard = heard_by_two(child(Fate(happens, 1, tmp_path)), child(Fate(happens, 1, tmp_path)))
+    assert heard == [["zero", "one", "two", "three"]] * 6
+    assert len(processes(tmp_path)) in (2, 3)  # the lost one is replaced when it is needed
+
+
+def test_one_of_two_processes_cannot_be_replaced_and_the_other_hears_all(tmp_path: Path) -> None:
+    gone = ChildProcessRecognizer(partial(dies_in_the_making, tmp_path), lambda line: None)
+    healthy = tmp_path / "healthy"
+    healthy.mkdir()
+    heard = heard_by_two(child(Fate("", 0, healthy)), gone)
+    assert heard == [["zero", "one", "two", "three"]] * 6
+    assert len(processes(healthy)) == 1
+
+
+def heard_by_two(*two: ChildProcessRecognizer) -> list[list[str]]:
+    """What a pool of them answers to six who ask at the same time."""
+
+    async def scenario() -> list[list[str]]:
+        pool = RecognizerPool(two)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                asked = (pool.recognize(speech, "en", owner=owner) for owner in range(6))
+                heard = await asyncio.gather(*asked)
+        finally:
+            await pool.aclose()
+        return [[word.text for word in words] for words in heard]
+
+    return asyncio.run(scenario())
 
 
 def test_a_process_that_dies_at_the_first_start_is_told(tmp_path: Path) -> None:

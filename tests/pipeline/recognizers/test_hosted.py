@@ -51,6 +51,14 @@ def test_a_recognizer_is_chosen_and_works_in_its_process(
     asyncio.run(scenario())
 
 
+def test_as_many_processes_as_are_asked_for(english_whisper_folder: Path) -> None:
+    said: list[str] = []
+    config = RecognizerConfig(model=str(english_whisper_folder), processes=2)
+    pool = open_pool(config, "en", said.append)
+    asyncio.run(pool.aclose())
+    assert said[1:] == ["It runs in 2 processes of its own"]
+
+
 def test_a_recognizer_that_cannot_be_opened_is_told(english_whisper_folder: Path) -> None:
     config = RecognizerConfig(model=str(english_whisper_folder))
     with pytest.raises(RecognizerError, match="does not understand 'de'; name a multilingual"):

@@ -13,7 +13,7 @@ import pytest
 from surtitle.pipeline.audio.pcm import SAMPLE_RATE_HZ
 from surtitle.pipeline.errors import RecognizerError
 from surtitle.pipeline.events import Utterance, Word
-from surtitle.pipeline.recognizers import Superseded, WorkerLost
+from surtitle.pipeline.recognizers import Superseded, WorkerGone, WorkerLost
 from surtitle.pipeline.recognizers.pool import DraftBudget, RecognizerPool
 
 from ...patience import PATIENCE_S
@@ -219,6 +219,53 @@ def test_an_utterance_that_cost_a_worker_is_heard_again() -> None:
 
     run(scenario, recognizer)
     assert len(recognizer.calls) == 2
+
+
+def test_what_a_worker_was_lost_over_is_heard_by_the_next_that_is_idle() -> None:
+    lost, other = Losing(1), ScriptedRecognizer(SCRIPT)
+
+    async def scenario(pool: RecognizerPool) -> None:
+        for words in "zero", "zero":  # the other one is asked, as long as it is idle
+            assert text(await recognize(pool, 0)) == words
+
+    run(scenario, other, lost)
+    assert (len(lost.calls), len(other.calls)) == (1, 2)
+
+
+def test_a_worker_that_is_gone_leaves_its_work_to_the_others() -> None:
+    gone, other = ScriptedRecognizer(SCRIPT), ScriptedRecognizer(SCRIPT)
+    gone.error = WorkerGone("it cannot be started again")
+
+    async def scenario(pool: RecognizerPool) -> None:
+        tasks = [recognize(pool, start_s) for start_s in (0, 0.3, 0.6)]
+        assert [text(await task) for task in tasks] == ["zero", "one", "two"]
+        assert gone.is_closed and len(gone.calls) == 1
+        other.error = gone.error  # the last one stays, and says what is the matter
+        for _ in range(2):
+            with pytest.raises(WorkerGone):
+                await recognize(pool, 0)
+        other.error = None
+        assert text(await recognize(pool, 0)) == "zero"
+
+    run(scenario, other, gone)
+
+
+def test_a_worker_that_is_lost_while_the_pool_is_closed_is_not_waited_for() -> None:
+    recognizer = Losing(1)
+
+    async def scenario() -> None:
+        pool = RecognizerPool([recognizer])
+        recognizer.gate.clear()
+        asked = recognize(pool, 0)
+        await until(lambda: len(recognizer.calls) == 1)
+        closing = asyncio.create_task(pool.aclose())
+        await until(lambda: recognizer.is_closed)
+        recognizer.gate.set()
+        with pytest.raises(RecognizerError, match="closed"):
+            await asked
+        await closing
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_an_utterance_that_costs_two_workers_is_given_up() -> None:

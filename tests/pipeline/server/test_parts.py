@@ -13,9 +13,9 @@ from surtitle.pipeline.server.parts import LIBRARIES, PartsCollector
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 
 
-def told() -> tuple[dict[str, float], dict[str, float]]:
+def told(collector: PartsCollector | None = None) -> tuple[dict[str, float], dict[str, float]]:
     """Processor seconds and memory by part."""
-    cpu, memory = PartsCollector().collect()
+    cpu, memory = (collector or PartsCollector()).collect()
     found = [{s.labels["part"]: s.value for s in family.samples} for family in (cpu, memory)]
     return found[0], found[1]
 
@@ -45,20 +45,34 @@ def test_the_whole_is_its_parts() -> None:
     assert memory["server"] > 1e6
 
 
-def test_a_child_process_is_a_part_by_its_name() -> None:
+def test_child_processes_of_a_name_are_a_part_which_never_shrinks() -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    child = context.Process(target=wait, args=(theirs,), name="recognizer", daemon=True)
-    child.start()
+    children = [
+        context.Process(target=wait, args=(theirs,), name="recognizer", daemon=True)
+        for _ in range(2)
+    ]
+    collector = PartsCollector()
     try:
-        assert ours.recv() == "here"
-        cpu, memory = told()
-        assert cpu["recognizer"] > 0 and memory["recognizer"] > 1e6
+        for number, child in enumerate(children, start=1):
+            child.start()
+            assert ours.recv() == "here"
+            cpu, memory = told(collector)
+            assert cpu["recognizer"] > 0.1 * number and memory["recognizer"] > 1e6 * number
+        both_s = cpu["recognizer"]
+        for child in children:
+            child.kill()
+            child.join()
+            cpu, memory = told(collector)
+            assert cpu["recognizer"] >= both_s
+        assert "recognizer" not in memory
     finally:
         ours.close()
         theirs.close()
-        child.kill()
-        child.join()
+        for child in children:
+            if child.is_alive():
+                child.kill()
+                child.join()
 
 
 def wait(pipe: object) -> None:
