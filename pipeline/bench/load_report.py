@@ -34,7 +34,7 @@ body { font: 15px/1.5 sans-serif; max-width: 76rem; margin: 2rem auto; padding: 
   background: #fff; color: #222 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ccc }
-td:nth-child(n + 11) { text-align: left } td:nth-child(-n + 10) { white-space: nowrap }
+:is(th, td):nth-child(n + 11) { text-align: left } td:nth-child(-n + 10) { white-space: nowrap }
 svg { display: block; max-width: 100%; height: auto; margin: 1rem 0 }
 svg text { font: 12px sans-serif; fill: currentColor } .axis { stroke: #888; fill: none }
 .limit { stroke: #c00; stroke-dasharray: 5 4 } polyline { fill: none; stroke-width: 2 }
@@ -72,7 +72,8 @@ def found(steps: Sequence[Step], limit_s: float) -> str:
     what = f"final captions within {limit_s:g} s for 95 % of the words, and none missing"
     if not most:
         return f"no number of speakers that was tried had {what}"
-    return f"{most} speakers at once: {what}"
+    is_limit = any(step.speakers > most for step in steps)
+    return f"{'' if is_limit else 'at least '}{most} speakers at once: {what}"
 
 
 def json_line(step: Step) -> str:

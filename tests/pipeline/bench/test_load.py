@@ -122,6 +122,12 @@ class Page(HTMLParser):
         self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
+def test_what_all_steps_held_is_no_limit() -> None:
+    assert found([step(2), step(4)], 5.0).startswith("at least 4 speakers at once: ")
+    assert found([step(2), step(4, 6.0)], 5.0).startswith("2 speakers at once: ")
+    assert found([step(4, 6.0)], 5.0).startswith("no number of speakers")
+
+
 def test_the_page_needs_nothing_else_and_escapes_what_it_is_given() -> None:
     text = html({"recordings": "<script>"}, [step(4, 6.0), step(1), step(2)], 5.0)
     page = Page(text)
