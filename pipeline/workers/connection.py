@@ -15,7 +15,7 @@ from ..cluster.process_work import SIGNALS
 from .access import AUTO, INSTALL, found_address, probe, set_up_environment
 from .deployments import application, deployed, states
 from .recordings import Recordings
-from .repeating import repeated
+from .repeating import Repeating
 
 DEPLOYMENTS, RECORDINGS = "deployments", "recordings"  # services beside those that are deployed
 NONE_HERE = (
@@ -69,13 +69,15 @@ class RayServices:
         self._serve = import_module("ray.serve")
         self._handles: dict[str, Any] = {}
         self._recordings = Recordings(ray)
+        self._repeating = Repeating(self._is_lost)
 
     async def call(self, service: str, method: str, arguments: tuple[Any, ...], tell: Tell) -> Any:
         if service == DEPLOYMENTS:
             return await deployed(method, arguments)
         if service == RECORDINGS:
             return await self._recordings.call(method, arguments, tell)
-        return await repeated(partial(self._ask, service, method, arguments), self._is_lost)
+        ask = partial(self._ask, service, method, arguments)
+        return await self._repeating.answer((service, method), ask)
 
     async def check(self) -> None:
         await asyncio.to_thread(probe, self._address)
@@ -105,7 +107,7 @@ class RayServices:
                 f"no {service} is deployed in the cluster; `surtitle workers` does that"
             ) from error
 
-    def _is_lost(self, error: Exception) -> bool:
+    def _is_lost(self, error: BaseException) -> bool:
         """Whether it was not the call's: a replica, its process or its machine has died."""
         exceptions: Any = self._ray.exceptions
         if isinstance(error, exceptions.RayTaskError):
