@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,32 @@ GUESS_MS = 30_000  # of speech, from which the language is guessed
 
 Progress = Callable[[int], None]  # hears how much of the recording is done, in ms
 Segments = list[SourceSegment]
+Heard = tuple[Utterance, list[Word]]
+
+
+class Hearing(Protocol):
+    """Who hears utterances."""
+
+    def __call__(
+        self, utterances: AsyncGenerator[Utterance, None], language: str, terms: tuple[str, ...]
+    ) -> AsyncGenerator[Heard, None]:
+        """Each with its words, in order. Raises RecognizerError."""
+        ...
+
+
+def in_turn(recognizer: Recognizer) -> Hearing:
+    """One after the other, in a thread."""
+
+    async def hear(
+        utterances: AsyncGenerator[Utterance, None], language: str, terms: tuple[str, ...]
+    ) -> AsyncGenerator[Heard, None]:
+        async for utterance in utterances:
+            yield (
+                utterance,
+                await asyncio.to_thread(recognizer.recognize, utterance, language, terms),
+            )
+
+    return hear
 
 
 @dataclass(slots=True)
@@ -50,10 +77,12 @@ async def listen(
     recognizer: Recognizer,
     progress: Progress,
     warn: Warn,
+    hearing: Hearing | None = None,
 ) -> AsyncGenerator[Speech, None]:
     """Hear a recording: what is in all channels of a track, or each channel for itself.
 
-    Decoding and recognition compute in threads. Raises SurtitleError.
+    Decoding and recognition compute in threads; `hearing` is who hears what is said, if not the
+    recognizer itself. Raises SurtitleError.
     """
     expected = (*config.expected, *(term.source for term in config.terms))
     ear = _Ear(
@@ -64,6 +93,7 @@ async def listen(
         warn,
         expected,
         cuts_as_live=config.cuts_as_live,
+        hearing=hearing,
     )
     if config.split_channels and await asyncio.to_thread(channel_count, path, audio) > 1:
         language, segments = await ear.hear_channels(progress)
@@ -95,6 +125,15 @@ def _cut(segmenter: Segmenter, words: Sequence[Word], places: Sequence[int]) -> 
     return segments
 
 
+async def _chained(
+    first: Iterable[Utterance], others: AsyncGenerator[Utterance, None]
+) -> AsyncGenerator[Utterance, None]:
+    for utterance in first:
+        yield utterance
+    async for utterance in others:
+        yield utterance
+
+
 async def _as_heard(segments: Segments) -> AsyncGenerator[Segments, None]:
     yield segments
 
@@ -112,12 +151,14 @@ class _Ear:
         expected: tuple[str, ...] = (),
         *,
         cuts_as_live: bool = False,
+        hearing: Hearing | None = None,
     ) -> None:
         """`expected` are names and expressions that may be said."""
         self._path, self._audio, self._source = path, audio, source
         self._expected = expected
         self._vad_config = recognizer.live_vad if cuts_as_live else recognizer.file_vad
         self._recognizer = recognizer
+        self._hearing = hearing or in_turn(recognizer)
         self._warn = warn
 
     async def hear_channels(self, progress: Progress) -> tuple[str, Segments]:
@@ -164,13 +205,9 @@ class _Ear:
         namer: SpeakerNamer | None,
     ) -> AsyncGenerator[Segments, None]:
         """The segments of the `first` utterances, then of the others."""
-        recognizer = self._recognizer
-        segmenter = Segmenter(SegmenterConfig(), language, is_written=recognizer.is_written)
+        segmenter = Segmenter(SegmenterConfig(), language, is_written=self._recognizer.is_written)
 
-        async def hear(utterance: Utterance) -> Segments:
-            words = await asyncio.to_thread(
-                recognizer.recognize, utterance, language, self._expected
-            )
+        async def cut(utterance: Utterance, words: list[Word]) -> Segments:
             if namer is None:
                 return segmenter.push(words)
             namer.hear(utterance)
@@ -181,10 +218,10 @@ class _Ear:
             await asyncio.to_thread(namer.add, segments, opened[0].start_ms if opened else None)
             return segments
 
-        for utterance in first:
-            yield await hear(utterance)
-        async for utterance in utterances:
-            yield await hear(utterance)
+        spoken = _chained(first, utterances)
+        async with aclosing(self._hearing(spoken, language, self._expected)) as heard:
+            async for utterance, words in heard:
+                yield await cut(utterance, words)
         last = segmenter.flush()
         if namer is not None:
             await asyncio.to_thread(namer.add, last, None)

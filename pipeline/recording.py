@@ -10,7 +10,7 @@ from .audio.container import AudioChoice, Recording, Warn
 from .config import BatchConfig
 from .errors import TranslatorError
 from .events import SourceSegment, TranslationRequest
-from .listening import Progress, listen
+from .listening import Hearing, Progress, listen
 from .recognizers import Recognizer
 from .text.glossary import required
 from .translators.queue import TranslationQueue
@@ -41,15 +41,16 @@ async def transcribe(
     progress: Progress,
     warn: Warn,
     hear: Callable[[list[SourceSegment]], None] = lambda segments: None,
+    hearing: Hearing | None = None,
 ) -> Transcript:
     """Recognize a recording and translate it into every target language; write nothing.
 
     Decoding and recognition compute in threads, and go on while what they have found is translated.
     `progress`, `warn` and `hear` are called on the event loop; `warn` hears in a sentence what is
-    missing or wrong where the rest can be used, `hear` the segments as they are recognized. Raises
-    SurtitleError.
+    missing or wrong where the rest can be used, `hear` the segments as they are recognized.
+    `hearing` is as in `listen`. Raises SurtitleError.
     """
-    async with listen(path, audio, config, recognizer, progress, warn) as speech:
+    async with listen(path, audio, config, recognizer, progress, warn, hearing) as speech:
         language = speech.language
         targets = _reached(path, language, config, queue, warn)
         translated = _Translated(

@@ -19,7 +19,8 @@ from ..jobs.work import Outcome
 from ..subtitles.outputs import Input
 from ..workers.access import cluster_address
 from ..workers.connection import RECORDINGS, open_cluster
-from ..workers.recordings import Cores, Done, Errand, absolute
+from ..workers.recordings import Cores, absolute
+from ..workers.subtitler import Done, Errand
 from .subtitling import Subtitling, clock
 
 

@@ -27,8 +27,10 @@ class Setup:
 
     def tools(self, ffmpeg: str, say: Callable[[str], None]) -> Tools:
         """Load them. Raises SurtitleError."""
-        recognizer: Recognizer | None = None
-        if self.listens:
-            recognizer = open_recognizer(self.recognizer, self.source, say, is_live=False)
+        recognizer = self.ears(say) if self.listens else None
         translator = open_translator(self.translator, self.directions, say)
         return Tools(recognizer, TranslationQueue(translator), ffmpeg)
+
+    def ears(self, say: Callable[[str], None]) -> Recognizer:
+        """Load the recognizer alone. Raises SurtitleError."""
+        return open_recognizer(self.recognizer, self.source, say, is_live=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..audio.container import AudioChoice, audio_tracks, others
 from ..errors import MediaError, TranslatorError
+from ..listening import Hearing
 from ..recognizers import Recognizer
 from ..recording import transcribe
 from ..subtitles.burn import burn
@@ -31,11 +32,12 @@ RULES = SubtitleRules()
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What all the work shares. The recognizer is there where something is to be heard, FFmpeg
-    where subtitles are burned in."""
+    where subtitles are burned in; `hearing` is who hears, if not the recognizer itself."""
 
     recognizer: Recognizer | None
     queue: TranslationQueue
     ffmpeg: str
+    hearing: Hearing | None = None
 
 
 @dataclass(slots=True)
@@ -100,7 +102,14 @@ class Work:
         path, config = self.given.path, self.given.config
         audio = replace(self.audio, language=config.source)
         transcript = await transcribe(
-            path, audio, config, recognizer, self.tools.queue, self.progress, self.warn
+            path,
+            audio,
+            config,
+            recognizer,
+            self.tools.queue,
+            self.progress,
+            self.warn,
+            hearing=self.tools.hearing,
         )
         if not transcript.segments:
             heard = f"nobody speaks in it, as far as {recognizer.name} can hear"

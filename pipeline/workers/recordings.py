@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..audio.container import AudioChoice
 from ..cluster import ClusterError, Failure, Tell, WorkersLost
-from ..errors import MediaError, SurtitleError
+from ..events import Word
 from ..jobs.setup import Setup
-from ..jobs.work import Outcome, Tools, Work
-from ..subtitles.burn import find_ffmpeg
 from ..subtitles.outputs import Input
+from .sharing import Place
+from .subtitler import Done, Errand, Look, Subtitler
 
 TRIES = 3  # machines or processes that a recording may cost
 LOOK_EVERY_S = 1.0  # how far a recording is
@@ -32,80 +29,10 @@ class Cores:
     free: int
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """One recording, with absolute paths: see jobs.work.Work."""
-
-    given: Input
-    audio: AudioChoice
-    force: bool
-    from_track: bool
-
-
-@dataclass(slots=True)
-class Done:
-    """What has become of one, in how much time, and what was warned on the way."""
-
-    outcome: Outcome
-    took_s: float
-    warnings: list[str] = field(default_factory=list[str])
-
-
-class Subtitler:
-    """In a process of the cluster: does one recording at a time, with what it has loaded."""
-
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self._tools: Tools | None = None
-        self._done_ms = 0
-
-    async def subtitle(self, errand: Errand) -> Done | Failure:
-        """Write the files of a recording where all machines see them."""
-        self._done_ms = 0
-        began_s = time.monotonic()
-        warnings: list[str] = []
-        try:
-            if not errand.given.path.exists():
-                raise MediaError(
-                    f"{errand.given.path} is not there on {socket.gethostname()}; recordings and "
-                    "output must be in folders that all machines of the cluster see"
-                )
-            work = Work(
-                errand.given,
-                await self._loaded(),
-                errand.audio,
-                errand.force,
-                errand.from_track,
-                self._go_on,
-                warnings.append,
-            )
-            outcome = await work.run()
-        except SurtitleError as error:
-            return Failure.of(error)
-        except Exception as error:  # a fault of ours: it costs this recording
-            log.exception("%s", errand.given.path)
-            return Failure(SurtitleError, f"{errand.given.path}: {type(error).__name__}: {error}")
-        outcome.duration_ms = outcome.duration_ms or self._done_ms
-        return Done(outcome, time.monotonic() - began_s, warnings)
-
-    async def done_ms(self) -> int:
-        """How much of the recording is heard."""
-        return self._done_ms
-
-    def _go_on(self, done_ms: int) -> None:
-        self._done_ms = done_ms
-
-    async def _loaded(self) -> Tools:
-        """Raises SurtitleError."""
-        if self._tools is None:
-            ffmpeg = await find_ffmpeg() if self._setup.burns else ""
-            self._tools = await asyncio.to_thread(self._setup.tools, ffmpeg, log.info)
-        return self._tools
-
-
 class Recordings:
     """Hands recordings out to workers that are made as they are needed, in so many processes as the
-    cluster has cores for; who has done one does the next."""
+    cluster has cores for; who has done one does the next. Cores for which there is no recording
+    help with the long ones that are at work."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
@@ -137,11 +64,12 @@ class Recordings:
     async def _subtitle(self, errand: Errand, tell: Tell) -> Done:
         """Tells how much is heard, in ms. Raises SurtitleError."""
         assert self._room is not None, "it has begun"
+        known: dict[Place, list[Word]] = {}
         async with self._room:
             for _ in range(TRIES):
                 worker = self._idle.pop() if self._idle else self._make()
                 try:
-                    found = await self._watched(worker, errand, tell)
+                    found = await self._watched(worker, replace(errand, known=known), known, tell)
                 except self._ray.exceptions.RayActorError as error:
                     log.warning("%s: a worker was lost (%s)", errand.given.path, error)
                     continue
@@ -160,18 +88,46 @@ class Recordings:
         worker = self._ray.remote(num_cpus=1)(Subtitler)
         return worker.options(scheduling_strategy="SPREAD").remote(setup)
 
-    async def _watched(self, worker: Any, errand: Errand, tell: Tell) -> Done | Failure:
+    async def _watched(
+        self, worker: Any, errand: Errand, known: dict[Place, list[Word]], tell: Tell
+    ) -> Done | Failure:
+        """Keeps in `known` what is heard, and lends helpers meanwhile."""
         working = asyncio.ensure_future(_awaited(worker.subtitle.remote(errand)))
+        lent: list[asyncio.Task[None]] = []
         try:
             while not (await asyncio.wait([working], timeout=LOOK_EVERY_S))[0]:
-                looking = asyncio.ensure_future(_awaited(worker.done_ms.remote()))
+                looking = asyncio.ensure_future(_awaited(worker.look.remote()))
                 await asyncio.wait([working, looking], return_when=asyncio.FIRST_COMPLETED)
                 if looking.done() and looking.exception() is None:
-                    tell(looking.result())
+                    look: Look = looking.result()
+                    known |= look.fresh
+                    tell(look.done_ms)
+                    if look.wants_help and self._has_room():
+                        lent.append(asyncio.create_task(self._lend(worker)))
                 looking.cancel()
             return working.result()
         finally:
             working.cancel()
+            for task in lent:
+                task.cancel()
+            await asyncio.gather(*lent, return_exceptions=True)
+
+    def _has_room(self) -> bool:
+        return self._room is not None and not self._room.locked()
+
+    async def _lend(self, worker: Any) -> None:
+        """Let another worker help one, until this is cancelled, or that is lost."""
+        assert self._room is not None, "it has begun"
+        async with self._room:
+            helper = self._idle.pop() if self._idle else self._make()
+            try:
+                await _awaited(helper.look.remote())  # it is there
+                await _awaited(worker.help.remote(helper))
+                while True:
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    await _awaited(helper.look.remote())
+            finally:
+                self._ray.kill(helper)
 
 
 async def _awaited(reference: Any) -> Any:

@@ -14,7 +14,8 @@ from surtitle.pipeline.commands import scattering
 from surtitle.pipeline.errors import MediaError
 from surtitle.pipeline.jobs.setup import Setup
 from surtitle.pipeline.jobs.work import Outcome
-from surtitle.pipeline.workers.recordings import Cores, Done, Errand
+from surtitle.pipeline.workers.recordings import Cores
+from surtitle.pipeline.workers.subtitler import Done, Errand
 
 
 class FilesCluster:

@@ -1,8 +1,10 @@
-"""Recordings are handed out one to a worker, and again where a worker is lost; Ray is scripted."""
+"""Recordings are handed out one to a worker, and again where a worker is lost, and whoever has
+nothing to do helps; Ray is scripted."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,13 +16,22 @@ from surtitle.pipeline.audio.container import AudioChoice
 from surtitle.pipeline.cluster import ClusterError, Failure, WorkersLost
 from surtitle.pipeline.config import BatchConfig, RecognizerConfig, TranslatorConfig
 from surtitle.pipeline.errors import MediaError
+from surtitle.pipeline.events import Word
 from surtitle.pipeline.jobs.setup import Setup
 from surtitle.pipeline.jobs.work import Outcome
 from surtitle.pipeline.subtitles.outputs import Input
 from surtitle.pipeline.workers import recordings
-from surtitle.pipeline.workers.recordings import Done, Errand, Recordings, Subtitler, absolute
+from surtitle.pipeline.workers.recordings import Recordings, absolute
+from surtitle.pipeline.workers.subtitler import Done, Errand, Look
+
+from ...patience import PATIENCE_S
 
 SETUP = Setup(RecognizerConfig(), "en", False, TranslatorConfig("echo"), [], False)
+
+
+@pytest.fixture
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "LOOK_EVERY_S", 0.01)
 
 
 class RayActorError(Exception):
@@ -38,8 +49,11 @@ class ScriptedRay:
     def __init__(self, *work: Work, cores: float = 2.0) -> None:
         self._work = list(work)
         self._cores = cores
+        self.look = Look(700)
         self.made = 0
         self.killed: list[Any] = []
+        self.helped: asyncio.Queue[Any] = asyncio.Queue()  # the helpers, as they come
+        self.dead: list[Any] = []
 
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": self._cores}
@@ -61,16 +75,26 @@ class ScriptedRay:
         async def subtitle(errand: Errand) -> Any:
             found = work(errand)
             await asyncio.sleep(0.05)
+            if inspect.isawaitable(found):
+                found = await asyncio.wait_for(found, PATIENCE_S)
             if isinstance(found, Exception):
                 raise found
             return found
 
-        async def done_ms() -> int:
-            return 700
+        async def look() -> Look:
+            if worker in self.dead:
+                raise RayActorError("it has died")
+            return self.look
 
-        return SimpleNamespace(
-            subtitle=SimpleNamespace(remote=subtitle), done_ms=SimpleNamespace(remote=done_ms)
+        async def help(other: Any) -> None:
+            self.helped.put_nowait(other)
+
+        worker = SimpleNamespace(
+            subtitle=SimpleNamespace(remote=subtitle),
+            look=SimpleNamespace(remote=look),
+            help=SimpleNamespace(remote=help),
         )
+        return worker
 
 
 def errand(name: str) -> Errand:
@@ -103,8 +127,8 @@ def test_there_are_as_many_workers_as_cores_and_each_does_one_after_the_other() 
     assert len(ray.killed) == 2, "they are ended at the end"
 
 
-def test_how_far_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "LOOK_EVERY_S", 0.01)
+@pytest.mark.usefixtures("_looks_often")
+def test_how_far_it_is_is_told() -> None:
     told: list[int] = []
     run(ScriptedRay(done), "a.wav", told=told)
     assert told and set(told) == {700}
@@ -136,29 +160,69 @@ def test_a_bad_recording_is_its_own_error_and_its_worker_does_the_next() -> None
     assert ray.made == 1
 
 
+@pytest.mark.usefixtures("_looks_often")
+def test_a_core_without_a_recording_helps_with_a_long_one() -> None:
+    async def until_helped(errand: Errand) -> Done:
+        await ray.helped.get()
+        return done(errand)
+
+    ray = ScriptedRay(until_helped, done)
+    ray.look = Look(700, wants_help=True)
+    (found,) = run(ray, "a.wav")
+    assert found.outcome.language == "a"
+    assert ray.made == 2
+    assert len(ray.killed) == 2, "the helper too"
+
+
+@pytest.mark.usefixtures("_looks_often")
+def test_nobody_helps_while_a_recording_waits() -> None:
+    async def until_looked_at(errand: Errand) -> Done:
+        await asyncio.sleep(20 * recordings.LOOK_EVERY_S)
+        return done(errand)
+
+    ray = ScriptedRay(until_looked_at, until_looked_at)
+    ray.look = Look(700, wants_help=True)
+    run(ray, "a.wav", "b.wav", "c.wav", "d.wav")
+    assert ray.made == 2 and ray.helped.empty()
+
+
+@pytest.mark.usefixtures("_looks_often")
+def test_a_helper_that_has_died_is_followed_by_another() -> None:
+    async def until_helped_twice(errand: Errand) -> Done:
+        ray.dead.append(await ray.helped.get())
+        await ray.helped.get()
+        return done(errand)
+
+    ray = ScriptedRay(until_helped_twice, done, done)
+    ray.look = Look(700, wants_help=True)
+    run(ray, "a.wav")
+    assert ray.made == 3
+
+
+@pytest.mark.usefixtures("_looks_often")
+def test_what_was_heard_when_a_worker_is_lost_is_told_to_the_next() -> None:
+    words = [Word("aye", 0, 500, 1.0)]
+
+    async def lost(errand: Errand) -> Exception:
+        await ray.helped.get()  # which is after the first look
+        return RayActorError("its machine has gone")
+
+    def knows(errand: Errand) -> Done:
+        assert errand.known == {(1, 0): words}
+        return done(errand)
+
+    ray = ScriptedRay(lost, done, knows)
+    ray.look = Look(700, {(1, 0): words}, wants_help=True)
+    (found,) = run(ray, "a.wav")
+    assert found.outcome.language == "a"
+
+
 def test_a_cluster_without_cores_is_refused() -> None:
     async def begin() -> None:
         await Recordings(ScriptedRay(cores=0.0)).call("begin", (SETUP,), lambda value: None)
 
     with pytest.raises(ClusterError, match="has no cores for recordings"):
         asyncio.run(begin())
-
-
-def test_a_worker_that_does_not_see_the_recording_says_what_to_do(tmp_path: Path) -> None:
-    answer = asyncio.run(Subtitler(SETUP).subtitle(errand(str(tmp_path / "a.wav"))))
-    assert isinstance(answer, Failure) and answer.error is MediaError
-    assert "must be in folders that all machines of the cluster see" in answer.message
-
-
-def test_a_worker_subtitles_a_document(tmp_path: Path) -> None:
-    path = tmp_path / "a.en.srt"
-    path.write_text("1\n00:00:01,000 --> 00:00:02,000\nGood morning\n")
-    config = BatchConfig("en", ("es",), ("srt",))
-    given = Input(path, config, tmp_path / "a.srt", is_document=True)
-    answer = asyncio.run(Subtitler(SETUP).subtitle(Errand(given, AudioChoice(), False, False)))
-    assert isinstance(answer, Done)
-    assert list(answer.outcome.written) == [tmp_path / "a.es.srt"]
-    assert "Good morning" in (tmp_path / "a.es.srt").read_text()
 
 
 def test_paths_are_the_same_for_processes_in_other_folders(
