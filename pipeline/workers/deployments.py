@@ -18,6 +18,7 @@ SERVICES = (TRANSLATOR, RECOGNIZER, OTHER_LANGUAGES)
 TEXTS_AT_ONCE, TEXTS_AT_ONCE_ON_GPU = 16, 128  # in a translator, which batches them
 TRIES, WAIT_S = 3, 2.0  # Serve comes up slowly on machines that are busy
 UTTERANCES_AT_ONCE = 2  # in a recognizer: one that is heard, and the next
+MORE_AFTER_S, FEWER_AFTER_S = 5.0, 300.0  # for so long there has been more, or less, to do
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +119,8 @@ def _deployment(replica: type, amount: Amount, at_once: int, machines: int) -> A
             "min_replicas": amount.fewest,
             "max_replicas": amount.most,
             "target_ongoing_requests": at_once / 2,
-            "upscale_delay_s": 5.0,
-            "downscale_delay_s": 300.0,
+            "upscale_delay_s": MORE_AFTER_S,
+            "downscale_delay_s": FEWER_AFTER_S,
         }
         options = {"autoscaling_config": scaling}
     if machines > 1:

@@ -15,7 +15,7 @@ from ..subtitles.outputs import Input
 from .sharing import Place
 from .subtitler import Done, Errand, Look, Subtitler
 
-TRIES = 3  # machines or processes that a recording may cost
+TRIES = 5  # processes that a recording may cost: Ray starts some on a machine that is gone already
 LOOK_EVERY_S = 1.0  # how far a recording is
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,10 @@ class Recordings:
                 try:
                     found = await self._watched(worker, replace(errand, known=known), known, tell)
                 except self._ray.exceptions.RayActorError as error:
-                    log.warning("%s: a worker was lost (%s)", errand.given.path, error)
+                    log.warning(
+                        "%s: a worker was lost (%s)", errand.given.path, type(error).__name__
+                    )
+                    self._ray.kill(worker)  # which may have been cut off only
                     continue
                 except BaseException:
                     self._ray.kill(worker)

@@ -8,14 +8,14 @@ import re
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 START_S = 600.0  # machines that run tests may be slow
 STARTS = 6  # Ray gives up after 20 s what such a machine does not finish
-CORES = 4  # of each simulated machine
+CORES = 4  # of each simulated machine, if not said otherwise
 
 
 @dataclass
@@ -24,33 +24,60 @@ class Nodes:
 
     cluster: Any
     other: Any
+    resources: dict[str, int]
 
     @property
     def address(self) -> str:
         return self.cluster.address
 
     def remove_other(self) -> None:
-        """As if it had lost its power: its processes are killed."""
+        """As if it had lost its power: its processes are killed, all at once."""
+        self._signal_other(signal.SIGKILL)
         self.cluster.remove_node(self.other, allow_graceful=False)
+
+    def silence_other(self) -> None:
+        """As if its network were gone: its connections stay, and nothing comes over them."""
+        self._signal_other(signal.SIGSTOP)
+
+    def replace_other(self) -> None:
+        """Another machine comes in its place."""
+        self.remove_other()
+        self.other = _patiently(lambda: self.cluster.add_node(**self.resources))
 
     def on_other(self, service: str) -> list[int]:
         """The processes of a service that run there."""
-        raylet: int = self.other.all_processes["raylet"][0].process.pid
-        return [process for process in replicas(service) if _parent(process) == raylet]
+        return self.of_other(replicas(service))
+
+    def of_other(self, processes: list[int]) -> list[int]:
+        """Those of some processes that run there."""
+        raylet = self._raylet()
+        return [process for process in processes if _parent(process) == raylet]
+
+    def _raylet(self) -> int:
+        return self.other.all_processes["raylet"][0].process.pid
+
+    def _signal_other(self, number: signal.Signals) -> None:
+        children = self.of_other([process for process, _ in _titles()])
+        for process in (self._raylet(), *children):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
 
 @contextmanager
-def two_nodes() -> Iterator[Nodes]:
+def two_nodes(**resources: int) -> Iterator[Nodes]:
+    """Each with `resources`, as Ray names them."""
     from ray.cluster_utils import Cluster
+
+    each = resources or {"num_cpus": CORES}
 
     def head() -> Any:
         # Without what costs a slow machine time, and is not used.
         lean = {"include_dashboard": False, "no_monitor": True}
-        return Cluster(initialize_head=True, head_node_args={"num_cpus": CORES, **lean})
+        return Cluster(initialize_head=True, head_node_args={**each, **lean})
 
     cluster = _patiently(head)
     try:
-        yield Nodes(cluster, _patiently(lambda: cluster.add_node(num_cpus=CORES)))
+        yield Nodes(cluster, _patiently(lambda: cluster.add_node(**each)), each)
     finally:
         cluster.shutdown()
 
@@ -75,8 +102,21 @@ def _children() -> set[int]:
 
 def replicas(service: str) -> list[int]:
     """The processes of a service."""
-    title = f"ray::ServeReplica:surtitle-{service}:"
+    return titled(f"ray::ServeReplica:surtitle-{service}:")
+
+
+def titled(title: str) -> list[int]:
+    """The processes whose titles begin with that."""
     return [process for process, text in _titles() if text.startswith(title)]
+
+
+def cpu_s(process: int) -> float:
+    """What a process has computed so far; 0 where it has ended."""
+    try:
+        found = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(found[11]) + int(found[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _titles() -> Generator[tuple[int, str], None, None]:

@@ -142,9 +142,11 @@ def test_a_recording_whose_worker_is_lost_is_done_by_another() -> None:
 
 
 def test_a_recording_that_costs_worker_after_worker_is_given_up() -> None:
-    ray = ScriptedRay(*[lambda _: RayActorError("it has died")] * 3)
+    ray = ScriptedRay(*[lambda _: RayActorError("it has died")] * recordings.TRIES)
     (found,) = run(ray, "a.wav")
-    assert isinstance(found, WorkersLost) and "a.wav: 3 workers were lost over it" in str(found)
+    assert isinstance(
+        found, WorkersLost
+    ) and f"a.wav: {recordings.TRIES} workers were lost over it" in str(found)
 
 
 def test_a_bad_recording_is_its_own_error_and_its_worker_does_the_next() -> None:
