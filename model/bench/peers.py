@@ -58,7 +58,7 @@ def _own(folder: Path, direction: Direction) -> Iterator[Contestant]:
         return [tokenizer.decode([t for t in one.tokens if t not in ends]) for one in written]
 
     def draw(texts: Sequence[str]) -> list[str]:
-        drafts = draft_once(model, prompts(texts), tokenizer.merge_repeats)
+        drafts = draft_once(model, prompts(texts))
         return [tokenizer.decode(draft) for draft in drafts]
 
     is_verified = sampler.decoding == VERIFIED

@@ -70,6 +70,7 @@ class ModelConfig:
     pad_token_id: int = 0
     eos_token_ids: tuple[int, ...] = (1, 106, 50)
     bidirectional_prompt: bool = False  # ours: the encoder's prompt tokens see each other
+    mask_token_id: int | None = None  # ours: what a canvas begins with; None: random tokens
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -81,6 +82,9 @@ class ModelConfig:
                 )
             if field.type == "float" and not (isinstance(value, int | float) and 0 < value <= MOST):
                 raise ValueError(f"{field.name} must be a number from 0, got {value!r:.40}")
+        mask: object = self.mask_token_id
+        if mask is not None and not (isinstance(mask, int) and 0 <= mask < self.vocab_size):
+            raise ValueError(f"mask_token_id must be a token of the vocabulary, got {mask!r:.40}")
         if self.num_hidden_layers > MOST_LAYERS:
             raise ValueError(
                 f"num_hidden_layers must be at most {MOST_LAYERS}, got {self.num_hidden_layers}"

@@ -168,6 +168,13 @@ class Denoiser(nn.Module):
             x, _ = layer(x, angles[kind], cache.layers[i], mask, layer.layer_scalar)
         return self.norm(x)
 
+    def noise(self, *shape: int, generator: torch.Generator | None = None) -> Tensor:
+        """What a canvas holds of which nothing is drawn yet: random tokens, or the mask token."""
+        device, mask = self.embed_tokens.weight.device, self.config.mask_token_id
+        if mask is not None:
+            return torch.full(shape, mask, device=device)
+        return torch.randint(self.config.vocab_size, shape, generator=generator, device=device)
+
     def embed(self, tokens: Tensor) -> Tensor:
         """Embeddings times sqrt(D), the factor rounded to the weight's dtype."""
         return self.embed_tokens(tokens) * self._embedding_scale()

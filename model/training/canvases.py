@@ -16,9 +16,10 @@ from .head_loss import head_belief
 TAIL_WEIGHT = 0.1  # of the padding behind the end mark, which is easy and would drown the text
 TAIL_SHARE = 0.25  # of the padding that is scored at all; it then weighs more
 SPARE_TOKENS = 8  # that a canvas for a whole answer has at most
-SHORT_CANVASES = (8, 12, 16)  # behind a committed beginning
-PURE_SHARE = 0.4  # of the canvases that are nothing but noise, as a draft begins
-DECAY = 0.85  # of the weight, from each position of a short canvas to the next
+SHORT_CANVASES = (6, 8)  # behind a committed beginning
+PURE_SHARE = 0.4  # of the whole canvases that are nothing but noise
+FIRST_WEIGHT = 0.3  # of a short canvas's first token: the causal pass writes that one itself
+DECAY = 0.85  # of the weight, from each position behind it to the next
 
 
 class Scored(NamedTuple):
@@ -44,25 +45,29 @@ class Canvases:
         model: Denoiser,
         batch: Sequence[Example],
         cache: KVCache,
-        rows: slice,
+        rows: Sequence[int],
         is_whole: bool,
         generator: torch.Generator,
     ) -> None:
-        self._model, self._cache, self._rows = model, cache, rows
-        self._examples, self._is_whole = batch[rows], is_whole
+        """Of the whole answer with some padding, or short ones behind committed beginnings of
+        random length: a row may have several."""
+        self._model, self._cache = model, cache
+        self._rows, self._is_whole = torch.tensor(rows), is_whole
+        self._examples = [batch[row] for row in rows]
         self._generator = generator
         if is_whole:
-            self._commits = [0] * len(self._examples)
+            self._commits = [0] * len(rows)
             longest = max(max(len(e.answer), len(e.draft)) for e in self._examples)
             self._size = longest + self._integer(SPARE_TOKENS + 1)
         else:
             self._commits = [self._integer(len(e.answer)) for e in self._examples]
             self._size = SHORT_CANVASES[self._integer(len(SHORT_CANVASES))]
         lengths = torch.tensor([0, *(len(e.answer) for e in batch)])
-        self._firsts = lengths.cumsum(dim=0)[:-1][rows]  # of each answer among all answers' tokens
+        self._firsts = lengths.cumsum(dim=0)[self._rows]  # of each answer among all answers' tokens
         self._clean = self._behind([e.draft for e in self._examples])  # [B, C]
         share = self._uniform(len(self._clean), 1).sqrt()
-        self._share = torch.where(self._uniform(len(self._clean), 1) < PURE_SHARE, 1.0, share)
+        is_pure = self._uniform(len(self._clean), 1) < (PURE_SHARE if is_whole else 1)
+        self._share = torch.where(is_pure, 1.0, share)
 
     def noised(self) -> Tensor:
         """The canvas [B, C] that denoising starts from."""
@@ -76,30 +81,6 @@ class Canvases:
         guessed = self._uniform(len(canvas), 1) < 0.5
         return self._with_noise(torch.where(guessed, best, self._clean), share), expected
 
-    def redrafted(self) -> tuple[Tensor, Tensor | None]:
-        """The tail [B, C] of the model's own draft from noise, when the beginning on which the
-        answer agrees, and one token more, has been committed; behind it noise. Moves the commits.
-        In half of the cases also what the model believed there [B, C, D].
-        """
-        noise = self._with_noise(self._clean, torch.ones(1, 1))
-        expected, draft = self._belief(noise, 0.4)
-        answers = [e.answer for e in self._examples]
-        agreed = (draft == self._behind(answers)).cumprod(dim=1).sum(dim=1)
-        taken = [
-            min(int(n) + 1, self._size, len(answer) - 1 - commit)
-            for n, answer, commit in zip(agreed, answers, self._commits, strict=True)
-        ]
-        self._commits = [c + n for c, n in zip(self._commits, taken, strict=True)]
-        where = torch.arange(self._size) + torch.tensor(taken)[:, None]
-        shifted = torch.cat([draft, noise], dim=1).gather(1, where)
-        share = torch.where(self._uniform(len(draft), 1) < 0.5, 0.0, self._share)
-        canvas = self._with_noise(shifted, share)
-        if self._uniform(1).item() < 0.5:
-            return canvas, None
-        nothing = torch.zeros_like(expected)
-        index = where[:, :, None].expand_as(expected)
-        return canvas, torch.cat([expected, nothing], dim=1).gather(1, index)
-
     def scored(self, canvas: Tensor, expected: Tensor | None) -> Scored:
         """What the model draws of a canvas."""
         hidden = self._model.denoise_hidden(canvas, self._committed(), expected)
@@ -109,7 +90,7 @@ class Canvases:
         is_asked = is_tail & (self._uniform(*target.shape) < TAIL_SHARE)
         weights = torch.where(is_tail, TAIL_WEIGHT / TAIL_SHARE, 1.0)
         if not self._is_whole:
-            weights = weights * DECAY**where
+            weights = weights * torch.where(where == 0, FIRST_WEIGHT, DECAY ** (where - 1))
         nth = torch.tensor(self._commits)[:, None] + where  # of the row's answer
         return Scored(
             hidden[~is_tail],
@@ -143,8 +124,7 @@ class Canvases:
         return mean.view_as(hidden) * model.config.hidden_size**0.5, best.view_as(canvas)
 
     def _with_noise(self, clean: Tensor, share: Tensor) -> Tensor:
-        vocabulary = self._model.config.vocab_size
-        noise = torch.randint(0, vocabulary, clean.shape, generator=self._generator)
+        noise = self._model.noise(*clean.shape, generator=self._generator)
         return torch.where(self._uniform(*clean.shape) < share, noise, clean)
 
     def _uniform(self, *shape: int) -> Tensor:

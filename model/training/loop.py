@@ -31,7 +31,6 @@ from .validation import Point, Validator, save, validations_without_gain
 
 SYNC_SECONDS = 30  # between the averages of the workers, and the checkpoints
 MIN_SYNCS = 10  # in a stage, however short
-OWN_DRAFTS = 0.8  # of the joint stage are over when canvases start from the model's own drafts
 
 
 @dataclass(slots=True)
@@ -234,8 +233,7 @@ def _loop(rank: int, model: Denoiser, work: Work, lead: _Lead | None) -> None:
             if stage == "autoregressive":
                 loss = autoregressive_loss(model, batch)
             else:
-                own_drafts = settings.is_tuning or progress.seconds >= OWN_DRAFTS * budget_s
-                loss = joint_loss(model, batch, generator, own_drafts)
+                loss = joint_loss(model, batch, generator)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimizer in optimize:

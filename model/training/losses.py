@@ -15,6 +15,9 @@ from .head_loss import head_likeness, head_loss
 
 BALANCE_WEIGHT = 0.01  # of the experts' balance loss (Switch Transformer, arXiv 2101.03961, 2.2)
 
+WHOLE_EVERY = 6  # rows, one has a canvas for its whole answer
+CANVASES_A_ROW = 2  # of each other row
+
 
 def balance_loss(model: Denoiser) -> Tensor:
     """E * sum(share of visits * mean probability) per layer, averaged; 1 when balanced."""
@@ -52,44 +55,37 @@ def _causal_pass(
     return hidden[asked[:, 1:]], cache, targets, torch.full(targets.shape, 1 / targets.numel())
 
 
-def joint_loss(
-    model: Denoiser,
-    batch: Sequence[Example],
-    generator: torch.Generator,
-    own_drafts: bool = False,
-) -> Tensor:
+def joint_loss(model: Denoiser, batch: Sequence[Example], generator: torch.Generator) -> Tensor:
     """Next-token cross-entropy on the answers, and that of canvases which read the same keys.
 
     1. One causal pass over prompt and answer, as in `autoregressive_loss`.
-    2. A third of the rows get a canvas for their whole answer and some padding. The others get a
-       short one behind a committed beginning of random length; it often ends before the answer
-       does, and counts most where a round of draft and verify decides: at its first tokens.
-    3. Of two canvases in five all tokens are noise; of the others a share t of the draft's (the
+    2. One row in WHOLE_EVERY gets a canvas for its whole answer and some padding. Of these canvases
+       two in five are nothing but noise; of the others a share t of the draft's tokens (the
        answer's, where no earlier draft is given), t = sqrt(U(0, 1)).
-    4. In half of the cases the model first predicts without gradient; its expectation becomes
+    3. In half of the cases the model first predicts those without gradient; its expectation becomes
        the self-conditioning of a second, less noised canvas. In half of those rows the tokens
        that are not noise are the model's own guesses, so that it learns to mend its mistakes
        (step-unrolled denoising, arXiv 2112.06749).
-    5. With `own_drafts` half of the batches have the model's own drafts in place of 4, as they
-       are left over by a round: `Canvases.redrafted`.
-    6. What a canvas says of each token of an answer is to be what the causal pass says of it, all
+    4. Each other row gets CANVASES_A_ROW canvases of nothing but noise, behind committed beginnings
+       of random length: the drafts that are verified. Their first token is drawn as well, but that
+       is what verification writes itself; those behind it decide how much is committed.
+    5. What a canvas says of each token of an answer is to be what the causal pass says of it, all
        probabilities and not just the token: that is what a draft will be verified by.
     Both losses weigh the same, as in DiffusionGemma's own recipe; the tail behind the end mark
     weighs little.
     """
     hidden, cache, targets, weights = _causal_pass(model, batch)
     balance = balance_loss(model)
-    third = (len(batch) + int(torch.randint(0, 3, (), generator=generator))) // 3
-    redraft = own_drafts and _chance(generator, 0.5)
+    offset = int(torch.randint(0, WHOLE_EVERY, (), generator=generator))
+    whole = range(offset, len(batch), WHOLE_EVERY)
+    short = CANVASES_A_ROW * [row for row in range(len(batch)) if row not in whole]
     scored: list[Scored] = []
-    for rows, is_whole in ((slice(0, third), True), (slice(third, len(batch)), False)):
-        if not batch[rows]:
+    for rows, is_whole in ((whole, True), (short, False)):
+        if not rows:
             continue
         canvases = Canvases(model, batch, cache, rows, is_whole, generator)
         canvas, expected = canvases.noised(), None
-        if redraft:
-            canvas, expected = canvases.redrafted()
-        elif _chance(generator, 0.5):
+        if is_whole and torch.rand((), generator=generator).item() < 0.5:
             canvas, expected = canvases.denoised_once(canvas)
         scored.append(canvases.scored(canvas, expected))
         balance = balance + balance_loss(model) / 2
@@ -107,7 +103,3 @@ def joint_loss(
     )
     drafted = head_likeness(drawn, head, hidden[places], counts / total, cap)
     return written + drafted + BALANCE_WEIGHT * balance
-
-
-def _chance(generator: torch.Generator, share: float) -> bool:
-    return torch.rand((), generator=generator).item() < share

@@ -6,7 +6,7 @@ which is simple, and quick enough for a few hundred rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from ..engine.canvas import canvas_tokens
+from ..engine.drafts import behind, drafted
 from ..network.batches import MAX_TOKENS, pad
 from ..network.denoiser import Denoiser
-from ..network.kv_cache import KVCache
+from ..network.kv_cache import PADDING, KVCache
 
 CHUNK_ROWS = 64
-Merge = Callable[[Sequence[int]], list[int]]  # equal neighbours, which parallel drafts stutter
 
 
 class Written(NamedTuple):
@@ -40,7 +40,7 @@ class Verified:
     prompt: Sequence[int]
     tokens: list[int] = field(default_factory=list[int])
     rounds: int = 0
-    tail: list[int] = field(default_factory=list[int])  # of the last draft, behind the commits
+    draft: list[int] = field(default_factory=list[int])
 
     @property
     def row(self) -> list[int]:
@@ -48,9 +48,7 @@ class Verified:
 
 
 @torch.no_grad()
-def draft_once(
-    model: Denoiser, prompts: Sequence[Sequence[int]], merge: Merge, seed: int = 0
-) -> list[list[int]]:
+def draft_once(model: Denoiser, prompts: Sequence[Sequence[int]], seed: int = 0) -> list[list[int]]:
     """Answers of one denoising pass over a whole canvas each, without their end marks."""
     generator = torch.Generator(torch.get_default_device()).manual_seed(seed)
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
@@ -58,25 +56,22 @@ def draft_once(
     for start in range(0, len(order), CHUNK_ROWS):
         part = order[start : start + CHUNK_ROWS]
         rows, size = [Verified(prompts[i]) for i in part], canvas_tokens(len(prompts[part[-1]]))
-        found.update(zip(part, _drafts(model, rows, size, merge, generator), strict=True))
+        _, cache = _encode(model, rows)
+        drafts = _drafts(model, [one.row for one in rows], cache, size, generator)
+        found.update(zip(part, drafts, strict=True))
     return [found[i] for i in range(len(prompts))]
 
 
 @torch.no_grad()
 def draft_and_verify(
-    model: Denoiser,
-    prompts: Sequence[Sequence[int]],
-    size: int,
-    merge: Merge,
-    keep_tail: bool = True,
-    seed: int = 0,
+    model: Denoiser, prompts: Sequence[Sequence[int]], size: int, seed: int = 0
 ) -> list[Verified]:
-    """The answers that the causal pass writes greedily, found in rounds:
+    """The answers that the causal pass writes greedily, found in rounds, as by the engine:
 
-    1. a canvas of `size` tokens behind what is committed, from the tail of the last draft (with
-       `keep_tail`) and noise, one denoising pass;
-    2. one causal pass over the draft: its beginning, as far as the pass agrees, and the pass's own
-       next token are committed.
+    1. one causal pass over what is committed and a draft behind it: of the draft as much is
+       committed as the pass agrees with, and the pass's own next token;
+    2. a denoising step of a canvas of `size` tokens, which knows of the draft what was accepted,
+       but not the pass's own token: what it says behind that one is the next draft.
     """
     generator = torch.Generator(torch.get_default_device()).manual_seed(seed)
     found: list[Verified] = []
@@ -84,28 +79,30 @@ def draft_and_verify(
         waiting = [Verified(prompt) for prompt in prompts[start : start + CHUNK_ROWS]]
         found += waiting
         while waiting:
-            drafts = _drafts(model, waiting, size, merge, generator)  # 1
-            read = [[*one.row, *draft] for one, draft in zip(waiting, drafts, strict=True)]
-            hidden, _ = _encode(model, read, waiting)  # 2
-            for nth, (one, draft) in enumerate(zip(waiting, drafts, strict=True)):
-                last = len(one.row) - 1
-                scores = model.logits(hidden[nth, last : last + len(draft) + 1])
-                said = cast("list[int]", scores.argmax(dim=-1).tolist())
-                _commit(one, draft, said)
-                if not keep_tail:
-                    one.tail = []
+            _round(model, waiting, size, generator)
             waiting = [one for one in waiting if not _ends(model, one.tokens)]
     return found
 
 
-def _commit(one: Verified, draft: list[int], own: list[int]) -> None:
-    """Accept the beginning of the draft that equals what the causal pass says, and its next."""
-    agreed = 0
-    while agreed < len(draft) and draft[agreed] == own[agreed]:
-        agreed += 1
-    one.tokens += own[: agreed + 1]  # no end mark is drafted: it is the pass's own token
-    one.tail = draft[agreed + 1 :]
-    one.rounds += 1
+def _round(
+    model: Denoiser, rows: Sequence[Verified], size: int, generator: torch.Generator
+) -> None:
+    hidden, cache = _encode(model, rows)  # 1
+    said: list[list[int]] = []
+    for one, row in zip(rows, hidden, strict=True):
+        last = len(one.row) - 1
+        scores = model.logits(row[last : last + len(one.draft) + 1])
+        own = cast("list[int]", scores.argmax(dim=-1).tolist())
+        agreed = 0
+        while agreed < len(one.draft) and one.draft[agreed] == own[agreed]:
+            agreed += 1
+        said.append(own[: agreed + 1])
+    known = [[*one.row, *own[:-1]] for one, own in zip(rows, said, strict=True)]  # 2
+    drafts = _drafts(model, known, cache, size, generator)
+    for one, own, draft in zip(rows, said, drafts, strict=True):
+        one.tokens += own
+        one.draft = behind(draft, own[-1:])
+        one.rounds += 1
 
 
 def _ends(model: Denoiser, tokens: Sequence[int]) -> bool:
@@ -113,30 +110,28 @@ def _ends(model: Denoiser, tokens: Sequence[int]) -> bool:
 
 
 def _drafts(
-    model: Denoiser, rows: Sequence[Verified], size: int, merge: Merge, generator: torch.Generator
+    model: Denoiser,
+    known: Sequence[Sequence[int]],
+    cache: KVCache,
+    size: int,
+    generator: torch.Generator,
 ) -> list[list[int]]:
-    """What a denoising pass says behind what is committed, to its end mark or its padding."""
-    _, cache = _encode(model, [one.row for one in rows], rows)
-    canvas = torch.randint(0, model.config.vocab_size, (len(rows), size), generator=generator)
-    for tokens, one in zip(canvas, rows, strict=True):
-        tail = one.tail[:size]
-        tokens[: len(tail)] = torch.tensor(tail, dtype=torch.int64)
-    likeliest = cast("list[list[int]]", model.denoise(canvas, cache).argmax(dim=-1).tolist())
+    """What a denoising pass says behind what is known, to its end mark or its padding."""
+    lengths = torch.tensor([len(row) for row in known])[:, None]
+    positions = torch.where(cache.positions < lengths, cache.positions, PADDING)
+    canvas = model.noise(len(known), size, generator=generator)
+    scores = model.denoise(canvas, KVCache(positions, cache.layers))
+    likeliest = cast("list[list[int]]", scores.argmax(dim=-1).tolist())
     ends = {*model.config.eos_token_ids, model.config.pad_token_id}
-    drafts: list[list[int]] = []
-    for one, best in zip(rows, likeliest, strict=True):
-        stop = next((i for i, token in enumerate(best) if token in ends), size)
-        before = one.tokens[-1:]
-        drafts.append(merge([*before, *best[:stop]])[len(before) :])
-    return drafts
+    return [drafted(best, row[-1], ends) for best, row in zip(likeliest, known, strict=True)]
 
 
-def _encode(
-    model: Denoiser, rows: Sequence[Sequence[int]], waiting: Sequence[Verified]
-) -> tuple[Tensor, KVCache]:
-    tokens = pad(rows, model.config.pad_token_id)
-    lengths = torch.tensor([len(row) for row in rows])[:, None]
-    starts = torch.tensor([len(one.prompt) for one in waiting])
+def _encode(model: Denoiser, rows: Sequence[Verified]) -> tuple[Tensor, KVCache]:
+    """Prompts, what is committed, and the drafts behind it."""
+    read = [[*one.row, *one.draft] for one in rows]
+    lengths = torch.tensor([len(row) for row in read])[:, None]
+    tokens = pad(read, model.config.pad_token_id)
+    starts = torch.tensor([len(one.prompt) for one in rows])
     return model.encode(tokens, torch.arange(tokens.shape[1]) < lengths, prompt_tokens=starts)
 
 

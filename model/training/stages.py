@@ -60,6 +60,7 @@ def embedded_config(vocab_size: int) -> ModelConfig:
         eos_token_ids=(1,),
         canvas_length=64,
         bidirectional_prompt=True,
+        mask_token_id=0,
     )
 
 

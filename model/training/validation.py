@@ -21,7 +21,7 @@ from .losses import autoregressive_loss, joint_loss
 from .rounds import draft_and_verify, draft_once, write_greedily
 
 MAX_PAIRS = 200
-CANVAS_TOKENS = 12  # of the canvases that are verified
+CANVAS_TOKENS = 8  # of the canvases that are verified
 CURVE = "curve.jsonl"
 
 
@@ -123,18 +123,18 @@ class Validator:
 
     def _translations(self) -> tuple[float, float | None, float | None]:
         """The chrF of what is written, and in the joint stage of a draft, and tokens a round."""
-        model, merge = self._copy.eval(), self._tokenizer.merge_repeats
+        model = self._copy.eval()
         if self._stage == "autoregressive":
             return (
                 self._chrf(one.tokens for one in write_greedily(model, self._prompts)),
                 None,
                 None,
             )
-        verified = draft_and_verify(model, self._prompts, CANVAS_TOKENS, merge)
+        verified = draft_and_verify(model, self._prompts, CANVAS_TOKENS)
         tokens = sum(len(one.tokens) for one in verified)
         return (
             self._chrf(one.tokens for one in verified),
-            self._chrf(draft_once(model, self._prompts, merge)),
+            self._chrf(draft_once(model, self._prompts)),
             round(tokens / sum(one.rounds for one in verified), 2),
         )
 
