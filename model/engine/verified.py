@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
-from typing import cast
+from itertools import chain, count
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ...kernels.canvas_step import FREE
 from ..network.config import SamplerConfig
@@ -31,7 +32,8 @@ from .step import StepOptions
 from .verified_layout import Read, lay_out_pass, parts_of
 from .verified_step import Passed, VerifiedStep
 
-CANVAS_TOKENS = 12  # at most, behind what is committed: what is further on is drafted in vain
+CANVAS_TOKENS = 8  # at most: what is further on is drafted in vain
+CANVASES_ON_CPU = 3  # of a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class VerifiedAnswer:
 @dataclass(slots=True)
 class _Row:
     """`written` is committed, and `keys` of its tokens have theirs: all but the last, from the
-    second pass on. `draft` may stand behind it, and the next denoising step of what follows begins
-    with `canvas`, with noise where that is FREE."""
+    second pass on. `draft` may stand behind it. Canvases begin with `canvas`, and with noise where
+    that is FREE or ends."""
 
     ticket: int
     request: AnswerRequest
@@ -89,6 +91,13 @@ class _Row:
         return self.request.size - len(self.written)
 
 
+class _Canvas(NamedTuple):
+    """What a canvas says, and its entropy where it goes on denoising."""
+
+    best: NDArray[np.int64]
+    entropy: NDArray[np.float32] | None
+
+
 class VerifiedEngine:
     """Writes answers to requests that come at any time; not thread-safe."""
 
@@ -100,21 +109,24 @@ class VerifiedEngine:
         *,
         generator: torch.Generator | None = None,
         options: StepOptions | None = None,
-        always_drafts: bool | None = None,
+        canvases: int | None = None,
     ) -> None:
-        """`always_drafts`: a canvas takes a step in every pass, not only where no draft is left.
-        None: on a GPU, which reads all weights in any case; a CPU pays for each token of it."""
+        """`canvases` that a row has in a pass, at most. None: one behind each place of a fresh
+        draft on a GPU, which reads all weights in any case; a CPU pays for each token of them."""
         self.limits = limits = limits or EngineLimits()
         self.config, self.sampler = model.config, sampler
         self._ends = frozenset(model.config.eos_token_ids)
         self._no_draft = self._ends | {model.config.pad_token_id}
         weight = model.embed_tokens.weight
         self._device, self._generator = weight.device, generator
-        self._always_drafts = weight.is_cuda if always_drafts is None else always_drafts
+        self._canvases = canvases or (CANVAS_TOKENS if weight.is_cuda else CANVASES_ON_CPU)
         if not weight.is_cuda:
             keep_freed_memory()
         self._arena = KVArena(model.config, limits.arena_tokens, weight.dtype, weight.device)
-        self._believed = weight.new_zeros(limits.rows + 1, limits.canvas_tokens, weight.shape[1])
+        self._believed: Tensor | None = None
+        if model.config.mask_token_id is None:
+            believed = limits.rows + 1, limits.canvas_tokens, weight.shape[1]
+            self._believed = weight.new_zeros(believed)
         self._step = VerifiedStep(
             model,
             sampler,
@@ -150,7 +162,7 @@ class VerifiedEngine:
             ("a prompt", len(request.prompt), self.longest_prompt),
             ("an answer", request.size, limits.canvas_tokens),
             ("a prompt with its answer", spans, limits.arena_tokens),
-            ("a step", _step_tokens(request), limits.step_tokens),
+            ("a step", self._step_tokens(request), limits.step_tokens),
         ):
             if not 1 <= value <= most:
                 raise ValueError(f"{what} may have 1 to {most} tokens, got {value}")
@@ -180,39 +192,41 @@ class VerifiedEngine:
 
         1. Rows begin. The first pass of a row reads its prompt, and what is pinned or proposed
            beforehand; each later one the last token that is committed, and a draft behind it.
-           Beside that, the canvas behind what is committed takes a denoising step, in every pass
-           or where no draft is left.
+           Beside that, canvases behind the places where verification is likeliest to end take a
+           denoising step.
         2. Of each draft as much is committed as the model would have written, and a token more.
            The keys of the rest are dropped: nobody counts them, and the next ones take their place.
-        3. What the canvas believes now is the next draft, behind what was committed meanwhile; or
-           what is left of the last one.
+        3. The canvas at that place, if there is one, is the next draft behind the token more; else
+           what is left of the last one is.
         """
         self._admit()  # 1
         if not self._rows:
             return []
-        sizes = [self._canvas_tokens(row) for row in self._rows]
         reads = [self._read(row) for row in self._rows]
-        passed = self._run(sizes, reads)
+        canvases = [self._canvases_of(row) for row in self._rows]
+        passed, places = self._run(canvases, reads)
         accepted = cast("list[int]", passed.verdict.accepted.tolist())
         own = cast("list[int]", passed.verdict.own.tolist())
         log_p = cast("list[float]", passed.verdict.log_p.tolist())
-        best, entropy = passed.best.cpu().numpy(), passed.entropy.cpu().numpy()
-        splits = np.cumsum(sizes)[:-1]
-        canvases = zip(np.split(best, splits), np.split(entropy, splits), strict=True)
-        for nth, (row, canvas) in enumerate(zip(self._rows, canvases, strict=True)):
+        new: list[list[int]] = []
+        for nth, row in enumerate(self._rows):  # 2
+            behind_read = [*reads[nth].tokens[1 : 1 + accepted[nth]], own[nth]]
+            new.append(behind_read if row.passes else behind_read[len(row.written) :])
             row.log_p += log_p[nth]
-            self._commit(row, [*reads[nth].tokens[1 : 1 + accepted[nth]], own[nth]], *canvas)
+        drawn = self._drawn(canvases, [len(tokens) - 1 for tokens in new], passed, places)  # 3
+        for row, tokens, canvas in zip(self._rows, new, drawn, strict=True):
+            self._commit(row, tokens, canvas)
         ended = [row for row in self._rows if self._has_ended(row)]
         self._rows = [row for row in self._rows if not self._has_ended(row)]
         return [self._answer(row) for row in ended]
 
     def _admit(self) -> None:
         """Waiting requests begin, in their order, while there is room."""
-        room = self.limits.step_tokens - sum(_step_tokens(row.request) for row in self._rows)
+        room = self.limits.step_tokens - sum(self._step_tokens(row.request) for row in self._rows)
         new: list[int] = []
         while self._waiting and self._free:
             ticket, request = self._waiting[0]
-            room -= _step_tokens(request)
+            room -= self._step_tokens(request)
             if room < 0:
                 break
             span = self._arena.claim(request.prompt, request.key, request.size)
@@ -222,14 +236,27 @@ class VerifiedEngine:
             new.append(self._free.pop())
             pinned, draft = until(request.pinned, self._ends), until(request.draft, self._ends)
             self._rows.append(_Row(ticket, request, span, new[-1], pinned, draft))
-        if new:
+        if new and self._believed is not None:
             self._believed[new] = 0
 
-    def _canvas_tokens(self, row: _Row) -> int:
-        is_whole = len(row.written) < len(row.request.pinned)  # with its end mark
-        if is_whole or (row.draft and not self._always_drafts):
-            return 0
-        return min(row.left, CANVAS_TOKENS)
+    def _step_tokens(self, request: AnswerRequest) -> int:
+        """At most, in any of its steps: the prompt, a draft, and canvases."""
+        canvas = min(CANVAS_TOKENS, request.size)
+        return len(request.prompt) + request.size + self._canvases * canvas
+
+    def _canvases_of(self, row: _Row) -> list[CanvasPlace]:
+        """Behind nothing, one, two ... tokens of the draft, and behind all of it."""
+        if len(row.written) < len(row.request.pinned):
+            return []  # all of it, with its end mark
+        before, committed = len(row.request.prompt), len(row.written)
+        draft = min(len(row.draft), row.left - 1)
+        behind = [*range(min(draft, self._canvases - 1)), draft]
+        sizes = [min(row.left - n, CANVAS_TOKENS) for n in behind]
+        return [
+            CanvasPlace(row.place, size, row.span.start, before + committed + n, committed + n)
+            for n, size in zip(behind, sizes, strict=True)
+            if size > 1  # its first token is what verification writes
+        ]
 
     def _read(self, row: _Row) -> Read:
         request, start, before = row.request, row.span.start, len(row.request.prompt)
@@ -242,16 +269,18 @@ class VerifiedEngine:
         forced = [*request.pinned, *[FREE] * (1 + len(tokens))][: 1 + len(tokens)]
         return Read([request.prompt[-1], *tokens], forced, new, prompt)
 
-    def _run(self, sizes: Sequence[int], reads: Sequence[Read]) -> Passed:
-        """A pass over canvases of these sizes, and all that is to be read."""
-        canvases, ids = list[CanvasPlace](), list[int]()
-        for row, size in zip(self._rows, sizes, strict=True):
-            place, before = len(row.written), len(row.request.prompt) + len(row.written)
-            if size:
-                canvases.append(CanvasPlace(row.place, size, row.span.start, before, place))
-                ids += [*row.canvas, *[FREE] * size][:size]
+    def _run(
+        self, canvases: Sequence[Sequence[CanvasPlace]], reads: Sequence[Read]
+    ) -> tuple[Passed, Tensor]:
+        """A pass over these canvases of the rows, and all that is to be read; and the places of the
+        canvases' tokens as in Layout."""
+        ids = list[int]()
+        for row, of_row in zip(self._rows, canvases, strict=True):
+            for canvas in of_row:
+                known = row.canvas[canvas.first - len(row.written) :]
+                ids += [*known, *[FREE] * canvas.size][: canvas.size]
         numbers, lengths, shape = lay_out_pass(
-            canvases,
+            list(chain.from_iterable(canvases)),
             ids,
             reads,
             positions=self.limits.canvas_tokens,
@@ -259,29 +288,50 @@ class VerifiedEngine:
             spare_slot=self._arena.spare_slot,
         )
         on_device = torch.from_numpy(numbers).to(self._device, non_blocking=True)
-        noise = torch.randint(
-            self.config.vocab_size, (len(ids),), generator=self._generator, device=self._device
-        )
         layout, drafts = parts_of(on_device, lengths)
-        return self._step(layout, shape, drafts, noise)
+        return self._step.verify(layout, shape, drafts, self._generator), layout.place
 
-    def _commit(
+    def _drawn(
         self,
-        row: _Row,
-        behind_read: Sequence[int],
-        best: NDArray[np.int64],
-        entropy: NDArray[np.float32],
-    ) -> None:
-        """What is accepted behind the first token that was read, and the canvas beside it."""
-        new = list(behind_read if row.passes else behind_read[len(row.written) :])
-        last = row.written[-1] if row.written else FREE
-        row.written += new  # 2
+        canvases: Sequence[Sequence[CanvasPlace]],
+        accepted: Sequence[int],
+        passed: Passed,
+        places: Tensor,
+    ) -> list[_Canvas | None]:
+        """What each row's canvas says that stands behind as much of its draft as was accepted."""
+        tokens, sizes, start = list[int](), list[int](), 0
+        for row, of_row, agreed in zip(self._rows, canvases, accepted, strict=True):
+            sizes.append(0)
+            for canvas in of_row:
+                if canvas.first == len(row.written) + agreed:
+                    sizes[-1] = canvas.size
+                    tokens += range(start, start + canvas.size)
+                start += canvas.size
+        if not tokens:
+            return [None] * len(sizes)
+        chosen = torch.tensor(tokens, device=self._device)
+        best, entropy = self._step.draw(passed.canvases[chosen], places[chosen])
+        ends = np.cumsum(sizes)[:-1]
+        likeliest = np.split(best.cpu().numpy(), ends)
+        unsure = [None] * len(sizes) if entropy is None else np.split(entropy.cpu().numpy(), ends)
+        return [
+            _Canvas(*canvas) if size else None
+            for size, *canvas in zip(sizes, likeliest, unsure, strict=True)
+        ]
+
+    def _commit(self, row: _Row, new: Sequence[int], canvas: _Canvas | None) -> None:
+        """The tokens that are accepted, the last of which is the verifier's own, and the canvas
+        that stood in its place."""
+        row.written += new
         row.keys = len(row.written) - 1
         row.passes += 1
-        if len(best):  # 3
-            row.draft = drafted(best.tolist(), last, self._no_draft)
-            row.canvas = opened(best, entropy, self.sampler.entropy_bound)[len(new) :]
-        row.draft = behind(row.draft, new)
+        if canvas is None:
+            row.draft, row.canvas = behind(row.draft, new), row.canvas[len(new) :]
+            return
+        before = row.written[-2] if row.keys else FREE
+        row.draft = behind(drafted(canvas.best.tolist(), before, self._no_draft), new[-1:])
+        if canvas.entropy is not None:
+            row.canvas = opened(canvas.best, canvas.entropy, self.sampler.entropy_bound)[1:]
 
     def _has_ended(self, row: _Row) -> bool:
         return row.written[-1] in self._ends or not row.left
@@ -291,8 +341,3 @@ class VerifiedEngine:
         self._free.append(row.place)
         tokens = until(row.written, self._ends)
         return VerifiedAnswer(row.ticket, tokens, row.log_p / len(row.written), row.passes)
-
-
-def _step_tokens(request: AnswerRequest) -> int:
-    """At most, in any of its steps: the prompt or a draft, and a canvas."""
-    return len(request.prompt) + 2 * request.size

@@ -38,7 +38,7 @@ class Drafts:
     places   [N]                  where they are in the flat batch
     forced   [N]                  the token that must stand behind each, or FREE
     starts   [rows + 1]           where those of a row start
-    firsts   [canvas_tokens + N]  1 where an answer's first token is asked for
+    firsts   [N]                  1 where an answer's first token is asked for
     """
 
     canvas: Tensor
@@ -77,8 +77,7 @@ def lay_out_pass(
     for nth, read in enumerate(reads):
         places += [next(lasts)] if read.prompt else []
         places += range(ends[nth], ends[nth + 1])
-    firsts = [int(canvas.first == at == 0) for canvas in canvases for at in range(canvas.size)]
-    firsts += [
+    firsts = [
         int(read.prompt is not None and at == 0)
         for read in reads
         for at, _ in enumerate(read.tokens)

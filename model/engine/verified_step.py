@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...kernels.accept_prefix import Verdict, accept_prefix
 from ...kernels.canvas_step import FREE
-from ...kernels.int8 import pack
+from ...kernels.int8 import linear, pack
 from ...kernels.ragged_attention import Sequences
 from ...kernels.soft_embed import soft_embed, soft_embed_top
 from ...kernels.top_tokens import top_tokens
@@ -25,18 +25,25 @@ from .verified_layout import Drafts
 
 
 class Passed(NamedTuple):
-    """What the canvases believe, best [canvas_tokens] int64 and entropy float32, and how much of
-    each draft is accepted."""
+    """How much of each draft is accepted, and the states [canvas_tokens, D] of all canvases, of
+    which few will be read."""
+
+    verdict: Verdict
+    canvases: Tensor
+
+
+class Drawn(NamedTuple):
+    """The likeliest tokens [N] int64, and where denoising goes on their entropy [N] float32."""
 
     best: Tensor
-    entropy: Tensor
-    verdict: Verdict
+    entropy: Tensor | None
 
 
 class VerifiedStep:
-    """The model over canvases, whose mean embeddings [R, M, D] are kept in `believed` from step to
-    step, and over drafts and prompts, whose keys go into the arena.
+    """The model over canvases, and over drafts and prompts, whose keys go into the arena.
 
+    A canvas of random tokens goes on denoising from pass to pass: its mean embeddings [R, M, D] are
+    kept in `believed`. One of mask tokens is drawn once: there, `believed` is None.
     Neither the end marks nor padding can stand at an answer's position 0.
     """
 
@@ -44,60 +51,72 @@ class VerifiedStep:
         self,
         model: Denoiser,
         sampler: SamplerConfig,
-        believed: Tensor,
+        believed: Tensor | None,
         arena: KVArena,
         max_positions: int,
         options: StepOptions,
     ) -> None:
         self._model, self._config, self._sampler = model, model.config, sampler
-        self._believed, self._arena, self._options = believed, arena, options
+        self._arena, self._options = arena, options
         self._layers = FlatLayers(model, max_positions, fp8=options.fp8, int8=options.int8)
         self._head = weight = model.embed_tokens.weight
+        self._believed = None if believed is None else believed.view(-1, weight.shape[1])
         self._scoring = pack(weight) if options.int8 else weight
         barred = torch.tensor([*self._config.eos_token_ids, self._config.pad_token_id])
         self._barred = barred.to(weight.device)
         # A Python number of the weight's precision: a tensor would have to travel to the device.
         self._scale = float(torch.tensor(self._config.hidden_size**0.5, dtype=weight.dtype))
+        with torch.no_grad():
+            mask = model.embed(model.noise(1))
+            self._mask = model.self_conditioning(mask, torch.zeros_like(mask))  # [1, D]
 
-    def __call__(self, layout: Layout, shape: Shape, drafts: Drafts, noise: Tensor) -> Passed:
-        """noise [canvas_tokens] int64.
-
-        1. Embed the canvases with what their last step believed, and all that is encoded.
+    def verify(
+        self, layout: Layout, shape: Shape, drafts: Drafts, generator: torch.Generator | None
+    ) -> Passed:
+        """1. Embed the canvases with what was believed of them, and all that is encoded.
         2. All layers. Canvases and drafts read keys that this very pass writes before them.
-        3. Read the vocabulary.
-        4. Keep what the canvases believe, and accept the beginnings of drafts.
+        3. Read the vocabulary behind drafts, and accept their beginnings.
         """
         tokens = shape.canvas_tokens
-        canvas = torch.where(drafts.canvas == FREE, noise, drafts.canvas)  # 1
-        ids = torch.cat([canvas, layout.prompt])
-        embedded = F.embedding(ids, self._model.embed_tokens.weight) * self._scale
-        believed = self._believed.view(-1, embedded.shape[1])
-        conditioned = self._model.self_conditioning(embedded[:tokens], believed[layout.place])
-        x = torch.cat([conditioned, embedded[tokens:]])
+        encoded = F.embedding(layout.prompt, self._model.embed_tokens.weight) * self._scale  # 1
+        x = torch.cat([self._embedded(layout.place, drafts.canvas, generator), encoded])
         batch = self._batch(layout, shape, len(drafts.starts) - 1)
         x = self._layers.forward(x, batch, self._arena)  # 2
-        x = self._model.norm(torch.cat([x[:tokens], x[drafts.places]]))
-        stats, scores = self._scores(x, tokens, drafts.firsts.bool())  # 3
-        believed[layout.place] = self._mean(scores[:tokens], stats.log_total[:tokens])  # 4
-        best, log_p = self._chosen(stats.best[tokens:], scores[tokens:], drafts)
-        verdict = accept_prefix(
-            drafts.tokens, best, log_p - stats.log_total[tokens:], drafts.starts
-        )
-        return Passed(stats.best[:tokens], stats.entropy[:tokens], verdict)
+        hidden = self._model.norm(x[drafts.places])  # 3
+        barred = Barred(drafts.firsts.bool(), self._barred)
+        stats, scores = self._scores(hidden, 1.0, barred)
+        best, log_p = self._chosen(stats.best, scores, drafts)
+        verdict = accept_prefix(drafts.tokens, best, log_p - stats.log_total, drafts.starts)
+        return Passed(verdict, x[:tokens])
+
+    def draw(self, states: Tensor, places: Tensor) -> Drawn:
+        """What N tokens of canvases say: their `states` [N, D], and `places` [N] as in Layout."""
+        hidden = self._model.norm(states)
+        if self._believed is None:  # soft-capping changes no arg-max
+            return Drawn(linear(hidden, self._scoring).argmax(dim=-1), None)
+        stats, scores = self._scores(hidden, self._sampler.t_max, None)
+        self._believed[places] = self._mean(scores, stats.log_total)
+        return Drawn(stats.best, stats.entropy)
+
+    def _embedded(self, place: Tensor, canvas: Tensor, generator: torch.Generator | None) -> Tensor:
+        if self._believed is None:
+            return self._mask.expand(len(canvas), -1)
+        noise = self._model.noise(len(canvas), generator=generator)
+        ids = torch.where(canvas == FREE, noise, canvas)
+        embedded = F.embedding(ids, self._model.embed_tokens.weight) * self._scale
+        return self._model.self_conditioning(embedded, self._believed[place])
 
     def _scores(
-        self, hidden: Tensor, canvas_tokens: int, firsts: Tensor
+        self, hidden: Tensor, temperature: float, barred: Barred | None
     ) -> tuple[VocabStats, Tensor]:
-        """The vocabulary, for canvases at the sampler's highest temperature."""
-        nth = torch.arange(len(hidden), device=hidden.device)
-        temperature = torch.where(nth < canvas_tokens, self._sampler.t_max, 1.0)
+        rows = hidden.new_zeros(len(hidden), dtype=torch.float32)
         stats = vocab_stats(
             hidden,
             self._scoring,
             self._config.final_logit_softcapping,
-            temperature,
-            temperature.new_zeros(len(hidden), 2),
-            Barred(firsts, self._barred),
+            rows + temperature,
+            rows.new_zeros(len(hidden), 2),
+            barred,
             keep_scores=True,
         )
         assert stats.scores is not None, "they were to be kept"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import surtitle.model.engine.verified as verified
 from surtitle.kernels import int8
+from surtitle.model.engine.drafts import behind, drafted
 from surtitle.model.engine.engine import EngineLimits
 from surtitle.model.engine.layers import FlatBatch, FlatLayers
 from surtitle.model.engine.step import StepOptions
@@ -113,16 +114,22 @@ def calm(calm_model: Denoiser) -> Denoiser:
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("mutual", [False, True])
+@pytest.mark.parametrize("mask", [None, 0])
 def test_an_answer_is_that_of_greedy_decoding(
-    model: Denoiser, calm: Denoiser, seed: int, mutual: bool, monkeypatch: pytest.MonkeyPatch
+    model: Denoiser,
+    calm: Denoiser,
+    seed: int,
+    mutual: bool,
+    mask: int | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In any batch, at any age, with whatever canvases, drafts and pinned tokens."""
-    weights = variant(calm if seed else model, bidirectional_prompt=mutual)
+    weights = variant(calm if seed else model, bidirectional_prompt=mutual, mask_token_id=mask)
     asked = list(requests(weights, seed, weights.config.sliding_window if mutual else 60))
     answers = [greedy(weights, request) for request in asked]
-    for every, window, always in ((0, 24, True), (1, 5, False), (3, 9, True)):
+    for every, window, canvases in ((0, 24, 9), (1, 5, 1), (3, 9, 3)):
         monkeypatch.setattr(verified, "CANVAS_TOKENS", window)
-        found = run(engine(weights, always_drafts=always), asked, every)
+        found = run(engine(weights, canvases=canvases), asked, every)
         assert [answer.tokens for answer in found] == [expected for expected, _ in answers]
         likelihoods = [likelihood for _, likelihood in answers]
         assert [answer.likelihood for answer in found] == pytest.approx(likelihoods, abs=1e-3)
@@ -167,36 +174,65 @@ def test_what_is_pinned_to_its_end_mark_is_read_in_one_pass(model: Denoiser) -> 
 def test_the_scores_of_canvases_are_those_of_the_model(
     model: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind what is committed, the last token of which gets its keys in the same pass."""
+    """Behind each of the first tokens of a draft, whose keys are written in the same pass."""
     weights = variant(model, bidirectional_prompt=True)
-    asked = engine(weights, always_drafts=True)
-    rng = random.Random(4)
+    asked, rng = engine(weights, canvases=3), random.Random(4)
     for size in (11, 16):
-        asked.add(AnswerRequest(tokens(rng, size), 30, pinned=tokens(rng, size % 5)))
+        draft = tokens(rng, 6)
+        asked.add(AnswerRequest(tokens(rng, size), 30, pinned=tokens(rng, size % 5), draft=draft))
     seen: list[tuple[Tensor, Tensor]] = []
-    forward = FlatLayers.forward
+    known: list[tuple[int, list[int], int]] = []  # tokens of the prompt, all before a canvas, size
+    forward, run_pass = FlatLayers.forward, VerifiedEngine._run
 
     def keep(self: FlatLayers, x: Tensor, batch: FlatBatch, arena: Any) -> Tensor:
         states = forward(self, x, batch, arena)
         seen.append((x[: batch.canvases], states[: batch.canvases]))
         return states
 
+    def remember(self: VerifiedEngine, canvases: Any, reads: Any) -> Any:
+        known.clear()
+        for row, of_row in zip(self._rows, canvases, strict=True):
+            prompt = row.request.prompt
+            whole = [*prompt, *row.written, *row.draft]
+            known.extend((len(prompt), whole[: canvas.keys], canvas.size) for canvas in of_row)
+        return run_pass(self, canvases, reads)
+
     monkeypatch.setattr(FlatLayers, "forward", keep)
-    for _ in range(3):
-        rows = [(row.request.prompt, list(row.written)) for row in asked._rows] or [
-            (request.prompt, list(request.pinned)) for _, request in asked._waiting
-        ]
-        sizes = [min(30 - len(written), verified.CANVAS_TOKENS) for _, written in rows]
+    monkeypatch.setattr(VerifiedEngine, "_run", remember)
+    for nth in range(3):
         asked.step()
-        embedded, states = (part.split(sizes) for part in seen[-1])
-        for (prompt, written), x, ours in zip(rows, embedded, states, strict=True):
-            given = torch.tensor([[*prompt, *written]])
-            _, cache = weights.encode(given, prompt_tokens=torch.tensor([len(prompt)]))
+        assert nth or len(known) == 6
+        embedded, states = (part.split([size for _, _, size in known]) for part in seen[-1])
+        for (prompt, given, _), x, ours in zip(known, embedded, states, strict=True):
+            _, cache = weights.encode(torch.tensor([given]), prompt_tokens=torch.tensor([prompt]))
             with monkeypatch.context() as patch:  # from the same embedding
                 patch.setattr(SelfConditioning, "forward", lambda *_, same=x: same[None])
                 nothing = torch.zeros(1, len(x), dtype=torch.int64)
                 theirs = weights.denoise_hidden(nothing, cache)[0]
             torch.testing.assert_close(weights.norm(ours), theirs, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("canvases", [1, 3, 9])
+def test_a_draft_is_what_the_canvas_says_where_verification_ended(
+    model: Denoiser, canvases: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of mask tokens, nothing is random: it is what the plain model says of that one canvas. Where
+    there is none, what is left of the draft waits."""
+    weights = variant(model, mask_token_id=0)
+    request = AnswerRequest(tokens(random.Random(3), 9), 30)
+    whole, _ = greedy(weights, request)
+    asked = engine(weights, canvases=canvases)
+    asked.add(dataclasses.replace(request, draft=[*whole[:2], 5, 6]))
+    asked.step()
+    (row,) = asked._rows
+    assert row.written == whole[:3]
+    if canvases < 4:
+        assert row.draft == [5, 6]
+        return
+    _, cache = weights.encode(torch.tensor([[*request.prompt, *whole[:2]]]))
+    said = weights.denoise(weights.noise(1, verified.CANVAS_TOKENS), cache).argmax(dim=-1)
+    expected = behind(drafted(said[0].tolist(), whole[1], {EOS, PAD}), whole[2:3])
+    assert row.draft == expected
 
 
 @pytest.fixture
