@@ -1,9 +1,10 @@
 """Matrix products on a CPU in 8 bits: a weight is rounded once, and its input at each product.
 
 PyTorch's dynamic quantization, by the library that it has for the processor (fbgemm, oneDNN,
-QNNPACK). Without VNNI the first two add pairs of products in 16 bits, and what is larger than that
-is cut: 255 * 127 twice would be. So the input is rounded to 7 bits there, the narrow range, of
-which no pair is too large.
+QNNPACK). It has one scale for all rows of an input, so that what becomes of a row would depend on
+the others: each is brought to the same range before. Without VNNI the first two add pairs of
+products in 16 bits, and what is larger than that is cut: 255 * 127 twice would be. So the input is
+rounded to 7 bits there, the narrow range, of which no pair is too large.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LARGEST = 127
+TINY = 1e-30  # a row of zeros is divided by it
 # What the libraries look for before they use VNNI; fbgemm for the last alone.
 VNNI = "avx512_f", "avx512_bw", "avx512_dq", "avx512_vl", "avx512_vnni"
 # Set, a library may leave VNNI alone though the processor has it.
@@ -26,12 +28,16 @@ SWITCHES = "FBGEMM_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """A weight of `rows` output channels with a scale each, packed by a library for the processor;
-    `narrow`: its inputs are rounded to 7 bits."""
+    """A weight of `rows` output channels with a scale each, packed by a library for the processor.
+
+    `narrow`: its inputs are rounded to 7 bits; `range` [1, K]: a row with the ends of the range of
+    inputs, as what is rounded to integers from -LARGEST (or half of it) up.
+    """
 
     packed: torch.ScriptObject
     rows: int
     narrow: bool
+    range: Tensor
 
 
 def is_supported() -> bool:
@@ -69,12 +75,33 @@ def pack(weight: Tensor) -> Int8:
         features = torch.cpu.get_capabilities()
     # The libraries read these variables by themselves: here is where what they do is known.
     narrow = needs_narrow_range(torch.backends.quantized.engine, features, os.environ)
-    return Int8(packed, len(weight), narrow)
+    return Int8(packed, len(weight), narrow, range_row(weight.shape[1], narrow))
+
+
+def range_row(inputs: int, narrow: bool) -> Tensor:
+    """[1, inputs] with 1 and what is one step farther from 0: so 1 is the largest integer."""
+    largest = LARGEST // 2 if narrow else LARGEST
+    row = torch.zeros(1, inputs)
+    row[0, 0] = 1
+    row[0, -1] = -(largest + 1) / largest
+    return row
+
+
+def product(x: Tensor, weight: Int8) -> tuple[Tensor, Tensor]:
+    """x [T, K] float32, its rows divided by their largest magnitudes, times the weight [N, K]:
+    [T, N]; and those magnitudes [T, 1]. Where a norm comes next, nobody needs them."""
+    # NOTE: a tenth of the time of the norm that is the same.
+    largest = x.abs().amax(dim=-1, keepdim=True).clamp_min_(TINY)
+    ranged = x.new_empty(len(x) + 1, x.shape[1])
+    torch.div(x, largest, out=ranged[:-1])
+    ranged[-1:] = weight.range
+    out = torch.ops.quantized.linear_dynamic(ranged, weight.packed, weight.narrow)
+    return out[:-1], largest
 
 
 def linear(x: Tensor, weight: Tensor | Int8) -> Tensor:
-    """x [..., K] times the weight [N, K]: [..., N]. For 8 bits, x is float32; all its rows share
-    one scale."""
+    """x [..., K] times the weight [N, K]: [..., N]. For 8 bits, x is float32."""
     if isinstance(weight, Tensor):
         return F.linear(x, weight)
-    return torch.ops.quantized.linear_dynamic(x, weight.packed, weight.narrow)
+    out, largest = product(x.flatten(0, -2), weight)
+    return out.mul_(largest).view(*x.shape[:-1], weight.rows)

@@ -2,8 +2,9 @@
 
 A small model spends its time between its products: so here are as few operations as there can be.
 The gains of norms stand in the weights that they come before, projections of the same input are one
-product, and every token passes through every expert, with a weight of 0 where it is not routed:
-where experts are few and small that is quicker than sorting the tokens.
+product, the scale of a row is left out where a norm would take it away, and every token passes
+through every expert, with a weight of 0 where it is not routed: where experts are few and small
+that is quicker than sorting the tokens.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...kernels.int8 import linear, pack
+from ...kernels.int8 import pack, product
 from ...kernels.qkv_norm_rope import Heads
 from ..network.config import FULL, ModelConfig
 from ..network.denoiser import Layer
@@ -76,27 +77,30 @@ class Int8Layer:
     ) -> tuple[Tensor, Tensor, Tensor]:
         heads, (cosine, sine) = self.heads, angles
         turning = heads.queries + heads.groups
-        qkv = linear(self._norm(x), self._qkv).view(len(x), turning + heads.groups, heads.size)
-        normed = self._norm(qkv)
+        qkv, _ = product(self._norm(x), self._qkv)
+        normed = self._norm(qkv.view(len(x), turning + heads.groups, heads.size))
         straight = normed[:, :turning] * self._head_gains
         across = straight.roll(heads.size // 2, dims=-1)
         turned = (straight * cosine[:, None]).addcmul_(across, (sine * self._signs)[:, None])
         return turned[:, : heads.queries], turned[:, heads.queries :], normed[:, turning:]
 
     def after_attention(self, x: Tensor, attended: Tensor, scalars: Tensor) -> Tensor:
-        update = linear(attended.flatten(1), self._out)
+        update, _ = product(attended.flatten(1), self._out)
         x = torch.addcmul(x, self._norm(update), self._attention_gain)
         normed = self._norm(x)
-        gate, up = linear(normed, self._gate_up).chunk(2, dim=-1)
-        hidden = F.gelu(gate, approximate="tanh").mul_(up)  # [T, I + E F]
+        gate_up, largest = product(normed, self._gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)
+        hidden = F.gelu(gate * largest, approximate="tanh").mul_(up)  # [T, I + E F]
         # Softmax over the best alone is softmax over all, renormalized to sum 1.
         scores, best = F.linear(normed, self._router).topk(self._active, dim=-1)
         weights = torch.softmax(scores, dim=-1).mul_(self._per_expert_scale[best])
         share = x.new_zeros(len(x), self._experts).scatter_(1, best, weights)
         visits = hidden[:, self._dense :].view(len(x), self._experts, -1) * share[:, :, None]
-        dense = self._norm(linear(hidden[:, : self._dense], self._dense_down)) * self._dense_gain
-        sparse = self._norm(linear(visits.flatten(1), self._down))
-        both = dense.addcmul_(sparse, self._experts_gain)
+        dense, _ = product(hidden[:, : self._dense], self._dense_down)
+        sparse, _ = product(visits.flatten(1), self._down)
+        both = (self._norm(dense) * self._dense_gain).addcmul_(
+            self._norm(sparse), self._experts_gain
+        )
         return torch.addcmul(x, self._norm(both), self._gain).mul_(scalars[:, None])
 
     def _norm(self, x: Tensor) -> Tensor:

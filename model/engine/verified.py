@@ -313,11 +313,12 @@ class VerifiedEngine:
         best, entropy = self._step.draw(passed.canvases[chosen], places[chosen])
         ends = np.cumsum(sizes)[:-1]
         likeliest = np.split(best.cpu().numpy(), ends)
-        unsure = [None] * len(sizes) if entropy is None else np.split(entropy.cpu().numpy(), ends)
-        return [
-            _Canvas(*canvas) if size else None
-            for size, *canvas in zip(sizes, likeliest, unsure, strict=True)
-        ]
+        if entropy is None:
+            found = [_Canvas(part, None) for part in likeliest]
+        else:
+            unsure = np.split(entropy.cpu().numpy(), ends)
+            found = [_Canvas(*parts) for parts in zip(likeliest, unsure, strict=True)]
+        return [canvas if size else None for canvas, size in zip(found, sizes, strict=True)]
 
     def _commit(self, row: _Row, new: Sequence[int], canvas: _Canvas | None) -> None:
         """The tokens that are accepted, the last of which is the verifier's own, and the canvas

@@ -80,11 +80,13 @@ class ModelConfig:
                 raise ValueError(
                     f"{field.name} must be an integer from {least} to {MOST}, got {value!r:.40}"
                 )
+            is_token = isinstance(value, int) and 0 <= value < self.vocab_size
+            if field.type == "int | None" and value is not None and not is_token:
+                raise ValueError(
+                    f"{field.name} must be a token below {self.vocab_size}, got {value!r:.40}"
+                )
             if field.type == "float" and not (isinstance(value, int | float) and 0 < value <= MOST):
                 raise ValueError(f"{field.name} must be a number from 0, got {value!r:.40}")
-        mask: object = self.mask_token_id
-        if mask is not None and not (isinstance(mask, int) and 0 <= mask < self.vocab_size):
-            raise ValueError(f"mask_token_id must be a token of the vocabulary, got {mask!r:.40}")
         if self.num_hidden_layers > MOST_LAYERS:
             raise ValueError(
                 f"num_hidden_layers must be at most {MOST_LAYERS}, got {self.num_hidden_layers}"

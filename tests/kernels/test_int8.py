@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from surtitle.kernels import int8
-from surtitle.kernels.int8 import LARGEST, SWITCHES, VNNI, needs_narrow_range
+from surtitle.kernels.int8 import LARGEST, SWITCHES, VNNI, needs_narrow_range, range_row
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = [e for e in torch.backends.quantized.supported_engines if e != "none"]
@@ -46,6 +46,16 @@ def test_the_largest_products_are_not_cut(library: str, rows: int, inputs: int) 
     x[0, 0] = 0
     weight[::2] *= -1
     torch.testing.assert_close(int8.linear(x, int8.pack(weight)), x @ weight.T)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_row_does_not_depend_on_those_beside_it(library: str, narrow: bool) -> None:
+    packed = int8.pack(torch.randn(33, 48))
+    packed = replace(packed, narrow=narrow, range=range_row(48, narrow))
+    x = torch.randn(9, 48) * torch.logspace(-4, 4, 9)[:, None]
+    together = int8.linear(x, packed)
+    for row, found in zip(x, together, strict=True):
+        assert torch.equal(int8.linear(row[None], packed)[0], found)
 
 
 def test_zeros_give_zeros(library: str) -> None:
@@ -82,11 +92,13 @@ def test_pairs_in_16_bits_have_room_for_the_narrow_range_only(sign: int) -> None
 @pytest.mark.parametrize("inputs", [48, 256, 1024])
 @pytest.mark.parametrize("rows", [1, 5, 64])
 def test_the_full_range_is_cut_in_pairs_or_not_at_all(library: str, rows: int, inputs: int) -> None:
-    x, weight = torch.randint(FULL + 1, (rows, inputs)), torch.randint(-127, 128, (33, inputs))
-    x[0, :2], weight[:, 0] = torch.tensor([0, FULL]), LARGEST  # so that both stay what they are
+    x, weight = torch.randint(-127, 128, (rows, inputs)), torch.randint(-127, 128, (33, inputs))
+    x[:, 0], weight[:, 0] = LARGEST, LARGEST  # so that both stay what they are
     packed = int8.pack(weight / LARGEST)
-    full = int8.linear(x / FULL, replace(packed, narrow=False)) * FULL * LARGEST
-    exact, cut = x @ weight.T, in_pairs(x, weight)
+    wide = replace(packed, narrow=False, range=range_row(inputs, narrow=False))
+    full = int8.linear(x / LARGEST, wide) * LARGEST * LARGEST
+    zero = LARGEST + 1  # libraries have inputs from 0 up
+    exact, cut = x @ weight.T, in_pairs(x + zero, weight) - zero * weight.sum(dim=1)
     assert torch.equal(full.round().long(), exact) or (
         packed.narrow and torch.equal(full.round().long(), cut)
     )

@@ -312,3 +312,14 @@ def test_in_8_bits_an_answer_is_nearly_as_likely_as_the_greedy_one(model: Denois
     for answer, request in zip(found, asked, strict=True):
         again = dataclasses.replace(request, pinned=(*answer.tokens, EOS)[: request.size])
         assert greedy(weights, again)[1] > greedy(weights, request)[1] - 0.5
+
+
+def test_in_8_bits_an_answer_does_not_depend_on_what_shares_its_passes(model: Denoiser) -> None:
+    if not int8.is_supported():
+        pytest.skip("no products of 8 bits here")
+    weights, rng = variant(model, mask_token_id=0), random.Random(8)
+    asked = [AnswerRequest(tokens(rng, 9 + 5 * nth), 12) for nth in range(6)]
+    together = run(engine(weights, options=StepOptions(int8=True)), asked, 2)
+    for answer, request in zip(together, asked, strict=True):
+        (alone,) = run(engine(weights, options=StepOptions(int8=True)), [request])
+        assert alone.tokens == answer.tokens
