@@ -108,6 +108,7 @@ def test_what_we_save_we_load(tmp_path: Path) -> None:
         canvas_length=64,
         eos_token_ids=(3, 4),
         full_rope_theta=2e6,
+        mask_token_id=0,
     )
     save_config(config, tmp_path)
     assert load_config(tmp_path) == config
