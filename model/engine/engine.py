@@ -95,7 +95,7 @@ class Engine:
         costs less than the step too many that every row would take if it looked one step late.
         """
         self.limits = limits = limits or EngineLimits()
-        self.config, self.sampler = model.config, sampler
+        self._model, self.config, self.sampler = model, model.config, sampler
         weight = model.embed_tokens.weight
         self._device, self._generator = weight.device, generator
         if not weight.is_cuda:
@@ -254,8 +254,7 @@ class Engine:
         return CanvasResult(row.ticket, tokens[: ends[0]] if ends else tokens, steps)
 
     def _noise(self, tokens: int) -> Tensor:
-        vocabulary = self.config.vocab_size
-        return torch.randint(vocabulary, (tokens,), generator=self._generator, device=self._device)
+        return self._model.noise(tokens, generator=self._generator)
 
     def _tensor(self, values: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True)

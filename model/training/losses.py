@@ -14,7 +14,6 @@ from .canvases import Canvases, Scored
 from .head_loss import head_likeness, head_loss
 
 BALANCE_WEIGHT = 0.01  # of the experts' balance loss (Switch Transformer, arXiv 2101.03961, 2.2)
-
 WHOLE_EVERY = 6  # rows, one has a canvas for its whole answer
 CANVASES_A_ROW = 2  # of each other row
 
