@@ -111,8 +111,9 @@ class VerifiedEngine:
         options: StepOptions | None = None,
         canvases: int | None = None,
     ) -> None:
-        """`canvases` that a row has in a pass, at most. None: one behind each place of a fresh
-        draft on a GPU, which reads all weights in any case; a CPU pays for each token of them."""
+        """`canvases` that a row has in a pass, at most and where there is room, but two. None: one
+        behind each place of a fresh draft on a GPU, which reads all weights in any case; a CPU pays
+        for each token of them."""
         self.limits = limits = limits or EngineLimits()
         self.config, self.sampler = model.config, sampler
         self._ends = frozenset(model.config.eos_token_ids)
@@ -162,7 +163,7 @@ class VerifiedEngine:
             ("a prompt", len(request.prompt), self.longest_prompt),
             ("an answer", request.size, limits.canvas_tokens),
             ("a prompt with its answer", spans, limits.arena_tokens),
-            ("a step", self._step_tokens(request), limits.step_tokens),
+            ("a step", _step_tokens(request), limits.step_tokens),
         ):
             if not 1 <= value <= most:
                 raise ValueError(f"{what} may have 1 to {most} tokens, got {value}")
@@ -203,7 +204,8 @@ class VerifiedEngine:
         if not self._rows:
             return []
         reads = [self._read(row) for row in self._rows]
-        canvases = [self._canvases_of(row) for row in self._rows]
+        most = self._most_canvases(reads)
+        canvases = [self._canvases_of(row, most) for row in self._rows]
         passed, places = self._run(canvases, reads)
         accepted = cast("list[int]", passed.verdict.accepted.tolist())
         own = cast("list[int]", passed.verdict.own.tolist())
@@ -222,11 +224,11 @@ class VerifiedEngine:
 
     def _admit(self) -> None:
         """Waiting requests begin, in their order, while there is room."""
-        room = self.limits.step_tokens - sum(self._step_tokens(row.request) for row in self._rows)
+        room = self.limits.step_tokens - sum(_step_tokens(row.request) for row in self._rows)
         new: list[int] = []
         while self._waiting and self._free:
             ticket, request = self._waiting[0]
-            room -= self._step_tokens(request)
+            room -= _step_tokens(request)
             if room < 0:
                 break
             span = self._arena.claim(request.prompt, request.key, request.size)
@@ -239,18 +241,21 @@ class VerifiedEngine:
         if new and self._believed is not None:
             self._believed[new] = 0
 
-    def _step_tokens(self, request: AnswerRequest) -> int:
-        """At most, in any of its steps: the prompt, a draft, and canvases."""
-        canvas = min(CANVAS_TOKENS, request.size)
-        return len(request.prompt) + request.size + self._canvases * canvas
+    def _most_canvases(self, reads: Sequence[Read]) -> int:
+        """Of a row, in a pass that reads so much."""
+        encoded = sum(
+            len(part.tokens) for read in reads for part in (read.new, read.prompt) if part
+        )
+        room = (self.limits.step_tokens - encoded) // (CANVAS_TOKENS * len(reads))
+        return max(2, min(self._canvases, room))
 
-    def _canvases_of(self, row: _Row) -> list[CanvasPlace]:
+    def _canvases_of(self, row: _Row, most: int) -> list[CanvasPlace]:
         """Behind nothing, one, two ... tokens of the draft, and behind all of it."""
         if len(row.written) < len(row.request.pinned):
             return []  # all of it, with its end mark
         before, committed = len(row.request.prompt), len(row.written)
         draft = min(len(row.draft), row.left - 1)
-        behind = [*range(min(draft, self._canvases - 1)), draft]
+        behind = [*range(min(draft, most - 1)), draft]
         sizes = [min(row.left - n, CANVAS_TOKENS) for n in behind]
         return [
             CanvasPlace(row.place, size, row.span.start, before + committed + n, committed + n)
@@ -342,3 +347,8 @@ class VerifiedEngine:
         self._free.append(row.place)
         tokens = until(row.written, self._ends)
         return VerifiedAnswer(row.ticket, tokens, row.log_p / len(row.written), row.passes)
+
+
+def _step_tokens(request: AnswerRequest) -> int:
+    """That there is room for in any of its steps: the prompt, a draft, and two canvases."""
+    return len(request.prompt) + request.size + 2 * min(CANVAS_TOKENS, request.size)

@@ -127,7 +127,7 @@ def test_an_answer_is_that_of_greedy_decoding(
     weights = variant(calm if seed else model, bidirectional_prompt=mutual, mask_token_id=mask)
     asked = list(requests(weights, seed, weights.config.sliding_window if mutual else 60))
     answers = [greedy(weights, request) for request in asked]
-    for every, window, canvases in ((0, 24, 9), (1, 5, 1), (3, 9, 3)):
+    for every, window, canvases in ((0, 24, 9), (1, 5, 2), (3, 9, 3)):
         monkeypatch.setattr(verified, "CANVAS_TOKENS", window)
         found = run(engine(weights, canvases=canvases), asked, every)
         assert [answer.tokens for answer in found] == [expected for expected, _ in answers]
@@ -212,7 +212,7 @@ def test_the_scores_of_canvases_are_those_of_the_model(
             torch.testing.assert_close(weights.norm(ours), theirs, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("canvases", [1, 3, 9])
+@pytest.mark.parametrize("canvases", [2, 3, 9])
 def test_a_draft_is_what_the_canvas_says_where_verification_ended(
     model: Denoiser, canvases: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +280,29 @@ def test_after_a_step_that_raised_there_is_all_room_again(
         asked.step()
     assert asked.clear() == [first, second] and not asked.is_idle
     assert [answer.ticket for answer in run(asked, [])] == [third]
+
+
+def test_where_there_is_no_room_rows_have_fewer_canvases(
+    model: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pass has more tokens than a step may have, and the answers are the same."""
+    weights, rng = variant(model, mask_token_id=0), random.Random(6)
+    draft = tokens(rng, 7)
+    asked = [AnswerRequest(tokens(rng, 20), 12, draft=draft) for _ in range(4)]
+    seen: list[tuple[int, int]] = []
+    forward = FlatLayers.forward
+
+    def counted(self: FlatLayers, x: Tensor, batch: FlatBatch, arena: Any) -> Tensor:
+        seen.append((len(x), batch.canvases))
+        return forward(self, x, batch, arena)
+
+    monkeypatch.setattr(FlatLayers, "forward", counted)
+    for most in (4 * 48, 400):
+        limits = dataclasses.replace(LIMITS, step_tokens=most)
+        found = run(engine(weights, canvases=9, limits=limits), asked)
+        assert max(tokens for tokens, _ in seen) <= most
+        assert [answer.tokens for answer in found] == [greedy(weights, one)[0] for one in asked]
+    assert seen[0][1] < max(canvases for _, canvases in seen)
 
 
 def failing(*_: object) -> None:
