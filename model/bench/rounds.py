@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 
@@ -16,6 +17,10 @@ from ..network.config import SamplerConfig
 from .setup import Setup
 
 ROWS = (1, 4, 16, 64)
+CANVASES = (
+    2,
+    CANVAS_TOKENS,
+)  # of a row: behind none and all of a draft, or behind each token of it
 COMMITTED = (1.5, 3.0, 6.0, 12.0)  # tokens a round
 PROMPT = 150
 WARM_UP = 3  # rounds
@@ -23,12 +28,13 @@ WARM_UP = 3  # rounds
 
 @dataclass(frozen=True, slots=True)
 class RoundLine:
-    """Rounds of n rows behind prompts of `prompt` tokens: of each, a canvas of `canvas` tokens and
-    a draft of the last round, in one pass. tokens_per_s of all rows, if each round commits so many
-    tokens of each; floor_percent: of the floor of a step with that many tokens."""
+    """Rounds of n rows behind prompts of `prompt` tokens: of each, `canvases` of `canvas` tokens
+    and a draft of the last round, in one pass. tokens_per_s of all rows, if each round commits so
+    many tokens of each; floor_percent: of the floor of a step with that many tokens."""
 
     case: str
     n: int
+    canvases: int
     canvas: int
     prompt: int
     rounds: int
@@ -41,7 +47,8 @@ class RoundLine:
         rates = ", ".join(f"{rate:.0f} at {count}" for count, rate in self.tokens_per_s.items())
         return (
             f"{self.case} {self.floor_percent:5.1f} % of floor {self.ms:9.2f} ms (p90 "
-            f"{self.p90_ms:.2f}) a round of {self.n} x {self.canvas}, P {self.prompt}: tokens/s "
+            f"{self.p90_ms:.2f}) a round of {self.n} x {self.canvases} x {self.canvas}, "
+            f"P {self.prompt}: tokens/s "
             f"{rates} committed a round"
         )
 
@@ -49,14 +56,15 @@ class RoundLine:
 def rounds(setup: Setup) -> Iterator[RoundLine]:
     """Random weights agree with no draft: each round commits one token, and costs what one costs
     that commits more, since all tokens of a draft are verified in any case."""
-    for n in ROWS:
+    for n, canvases in product(ROWS, CANVASES):
         count = 6 if setup.is_toy else 30
-        times = _times(setup, n, count)
+        times = _times(setup, n, canvases, count)
         ms = statistics.median(times)
-        floor_ms = setup.floor_ms(2 * n * CANVAS_TOKENS)
+        floor_ms = setup.floor_ms(n * (1 + canvases) * CANVAS_TOKENS)
         yield RoundLine(
             "V2",
             n,
+            canvases,
             CANVAS_TOKENS,
             PROMPT,
             count,
@@ -67,19 +75,24 @@ def rounds(setup: Setup) -> Iterator[RoundLine]:
         )
 
 
-def _times(setup: Setup, n: int, count: int) -> list[float]:
+def _times(setup: Setup, n: int, canvases: int, count: int) -> list[float]:
     """Milliseconds of so many rounds in which no row begins or ends."""
     size = 2 * CANVAS_TOKENS + count
     limits = EngineLimits(
         rows=n,
         canvas_tokens=size,
-        step_tokens=max(BUCKETS[-1], n * (PROMPT + 2 * size)),
+        step_tokens=max(BUCKETS[-1], n * (PROMPT + size + canvases * CANVAS_TOKENS)),
         arena_tokens=n * (PROMPT + size + 16),
         prompt_tokens=PROMPT,
     )
     generator = torch.Generator(setup.device).manual_seed(0)
     engine = VerifiedEngine(
-        setup.model, SamplerConfig(), limits, generator=generator, options=setup.options
+        setup.model,
+        SamplerConfig(),
+        limits,
+        generator=generator,
+        options=setup.options,
+        canvases=canvases,
     )
     times: list[float] = []
     missing, uncounted = n, 0
