@@ -12,7 +12,7 @@ import numpy as np
 
 from ..audio.pcm import SAMPLE_RATE_HZ
 from ..events import AudioChunk, Samples, Utterance
-from .vad import Vad, in_windows
+from .vad import Vad
 
 PIECE_SAMPLES = SAMPLE_RATE_HZ  # what is heard at once: 1 s, 10 ms of work
 BACKLOG_SAMPLES = 20 * SAMPLE_RATE_HZ  # of utterances that wait; then no more are cut
@@ -154,9 +154,7 @@ class Detection:
         """Give a piece to the detection. Called in a thread."""
         over: list[Over] = []
         with self._vad_lock:
-            for window in in_windows(piece):
-                utterances = vad.push(window)
-                over += [Over(one, vad.speaking_since is None) for one in utterances]
+            over += [Over(one, vad.speaking_since is None) for one in vad.cut(piece)]
             heard_sample = vad.heard_sample
             if is_flush:
                 over += [Over(one, True) for one in vad.flush()]

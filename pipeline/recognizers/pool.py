@@ -19,7 +19,7 @@ from ..events import Utterance, Word
 from . import LanguageGuess, Recognizer, Superseded, WorkerGone, WorkerLost, check_language
 from .cost import Cost
 from .redecoding import Decoder, RedecodingListener
-from .vad import Vad
+from .vad import Vad, Vads
 
 TRIES = 2  # an utterance that has cost so many workers is given up
 DRAFT_SHARE = 0.6  # of the workers' time: the rest is for finals, which come when they come
@@ -90,16 +90,16 @@ class RecognizerPool:
         self,
         workers: Sequence[Recognizer],
         *,
-        make_vad: Callable[[VadConfig], Vad] = Vad,
+        make_vad: Callable[[VadConfig], Vad] | None = None,
         draft_share: float = DRAFT_SHARE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """The pool closes the workers. `make_vad` says what hears where somebody speaks, `clock`
-        what the time is, in seconds."""
+        """The pool closes the workers. `make_vad` says what hears where somebody speaks, if not
+        Silero; `clock` what the time is, in seconds."""
         if not workers:
             raise ValueError("a pool needs at least one recognizer")
         self._workers = list(workers)
-        self._make_vad = make_vad
+        self._make_vad = make_vad or Vads().make
         self._clock = clock
         self._idle = list(workers)
         self._threads = ThreadPoolExecutor(len(workers), thread_name_prefix="recognizer")

@@ -5,6 +5,7 @@ The speech probabilities are those of Silero VAD, whose weights faster-whisper c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -41,20 +42,24 @@ class Vad:
 
     def push(self, chunk: AudioChunk) -> list[Utterance]:
         """Take the next chunk; return the utterances that are over now."""
-        utterances: list[Utterance] = []
+        return list(self.cut(chunk))
+
+    def cut(self, chunk: AudioChunk) -> Iterator[Utterance]:
+        """As `push`; what is being spoken is told as of the end of each utterance when it comes. To
+        be iterated to the end."""
         if chunk.start_sample != self._next_sample:
-            utterances += self.flush()
+            yield from self.flush()
             self._cutter.restart(chunk.start_sample)
         self._next_sample = chunk.start_sample + chunk.samples.size
         samples = np.concatenate([self._rest, chunk.samples])
         whole = samples.size - samples.size % WINDOW_SAMPLES
         self._rest = samples[whole:]
-        return utterances + self._cut(samples[:whole])
+        yield from self._cut(samples[:whole])
 
     def flush(self) -> list[Utterance]:
         """Return what is still being spoken; the source has ended."""
         padding = -self._rest.size % WINDOW_SAMPLES
-        utterances = self._cut(np.pad(self._rest, (0, padding)))
+        utterances = list(self._cut(np.pad(self._rest, (0, padding))))
         utterances += self._cutter.flush(padding)
         self._rest = self._rest[:0]
         self._judge.restart()
@@ -84,21 +89,26 @@ class Vad:
         """The end of what has been judged: whole windows."""
         return self._next_sample - self._rest.size
 
-    def _cut(self, samples: Samples) -> list[Utterance]:
+    def _cut(self, samples: Samples) -> Iterator[Utterance]:
         windows = samples.reshape(-1, WINDOW_SAMPLES)
-        return [
-            utterance
-            for window, probability in zip(windows, self._judge.push(windows), strict=True)
-            for utterance in self._cutter.push(window, probability)
-        ]
+        for window, probability in zip(windows, self._judge.push(windows), strict=True):
+            yield from self._cutter.push(window, probability)
 
 
-def in_windows(chunk: AudioChunk) -> Iterator[AudioChunk]:
-    """The chunk in pieces, of which none completes two windows: for whoever asks what is being
-    spoken, so that the answers do not depend on the chunks."""
-    for offset in range(0, chunk.samples.size, WINDOW_SAMPLES):
-        samples = chunk.samples[offset : offset + WINDOW_SAMPLES]
-        yield AudioChunk(chunk.start_sample + offset, samples)
+class Vads:
+    """Makes Vads that share Silero's network, which keeps nothing between two calls; each with its
+    own would be 1.5 MB, and 2 ms (AMD EPYC, 2026-11-30). May be called in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._network: SileroNetwork | None = None
+
+    def make(self, config: VadConfig) -> Vad:
+        """Raises RecognizerError."""
+        with self._lock:
+            if self._network is None:
+                self._network = load_network()
+        return Vad(config, Silero(self._network))
 
 
 class Judge(Protocol):
@@ -242,7 +252,7 @@ def _quietest(windows: list[Samples], first: int) -> int:
     return first + int(heard.argmin()) + QUIET_WINDOWS // 2
 
 
-class _Session(Protocol):
+class SileroNetwork(Protocol):
     def run(
         self, outputs: None, inputs: dict[str, NDArray[np.float32]]
     ) -> list[NDArray[np.float32]]: ...
@@ -251,14 +261,9 @@ class _Session(Protocol):
 class Silero:
     """The Silero VAD network, window by window: the same numbers as over all of them at once."""
 
-    def __init__(self) -> None:
-        onnxruntime: Any = import_module("onnxruntime")  # untyped, and 0.3 s: not for `--help`
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # it is tiny
-        options.log_severity_level = 4
-        self._session: _Session = onnxruntime.InferenceSession(
-            str(_weights_path()), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+    def __init__(self, network: SileroNetwork | None = None) -> None:
+        """`network`: one that others use as well."""
+        self._network = load_network() if network is None else network
         self.restart()
 
     def restart(self) -> None:
@@ -274,10 +279,21 @@ class Silero:
         tails = np.vstack([self._context, windows[:, -CONTEXT_SAMPLES:]])  # [N + 1, 64]
         self._context = tails[-1]
         inputs = np.hstack([tails[:-1], windows])  # [N, 576]
-        probabilities, self._h, self._c = self._session.run(
+        probabilities, self._h, self._c = self._network.run(
             None, {"input": inputs, "h": self._h, "c": self._c}
         )
         return [float(probability) for probability in probabilities.reshape(-1)]
+
+
+def load_network() -> SileroNetwork:
+    """Raises RecognizerError."""
+    onnxruntime: Any = import_module("onnxruntime")  # untyped, and 0.3 s: not for `--help`
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # it is tiny
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        str(_weights_path()), sess_options=options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _weights_path() -> Path:

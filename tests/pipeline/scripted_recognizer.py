@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,14 +160,12 @@ class WordByWord(Vad):
         self._start_sample = 0
         self._samples = np.zeros(0, np.float32)
 
-    def push(self, chunk: AudioChunk) -> list[Utterance]:
+    def cut(self, chunk: AudioChunk) -> Iterator[Utterance]:
         assert self._may_hear.wait(PATIENCE_S), "the test has let it hear"
         self._samples = np.concatenate([self._samples, chunk.samples])
-        utterances: list[Utterance] = []
         while self._samples.size >= self._wanted:
-            utterances += self._cut(self._wanted)
+            yield from self._cut(self._wanted)
             self._wanted = self._word_samples
-        return utterances
 
     def flush(self) -> list[Utterance]:
         return self._cut(self._samples.size) if self._samples.size else []

@@ -17,7 +17,7 @@ from surtitle.pipeline.recognizers.vad import (
     Cutter,
     Silero,
     Vad,
-    in_windows,
+    Vads,
 )
 
 CONFIG = VadConfig(
@@ -162,15 +162,37 @@ def test_what_is_spoken_becomes_the_utterance(chunk_samples: int):
     assert vad.spoken(0).size == 0
 
 
-@pytest.mark.parametrize("sample_count", [0, 1, 512, 513, 1600])
-def test_pieces_join_to_the_chunk(sample_count: int):
-    samples = np.arange(sample_count, dtype=np.float32)
-    pieces = list(in_windows(AudioChunk(7, samples)))
-    assert [piece.start_sample for piece in pieces] == list(range(7, 7 + sample_count, 512))
-    assert all(0 < piece.samples.size <= WINDOW_SAMPLES for piece in pieces)
-    np.testing.assert_array_equal(
-        np.concatenate([samples[:0], *(piece.samples for piece in pieces)]), samples
-    )
+class Loud:
+    """A Judge that takes for speech what is not silent."""
+
+    def push(self, windows: np.ndarray) -> list[float]:
+        return [float(np.abs(window).max() > 0) for window in windows]
+
+    def restart(self) -> None: ...
+
+
+def test_after_each_utterance_it_is_known_whether_speech_goes_on():
+    config = VadConfig(min_silence_ms=100, speech_pad_ms=0, max_utterance_ms=1000)
+    audio = np.concatenate([np.ones(24_000, np.float32), np.zeros(8000, np.float32)] * 2)
+    vad = Vad(config, Loud())
+    goes_on = [vad.speaking_since is not None for _ in vad.cut(AudioChunk(0, audio))]
+    assert goes_on == [True, False, True, False]
+
+
+def test_vads_that_share_a_network_do_not_hear_each_other():
+    sounds = [np.concatenate([silence(0.5), speech(1, seed=seed), silence(1)]) for seed in (1, 2)]
+    vads = Vads()
+    both = [vads.make(VadConfig()) for _ in sounds]
+    heard: list[list[Utterance]] = [[], []]
+    for start in range(0, sounds[0].size, 1600):
+        for vad, sound, utterances in zip(both, sounds, heard, strict=True):
+            utterances += vad.push(AudioChunk(start, sound[start : start + 1600]))
+    for vad, sound, utterances in zip(both, sounds, heard, strict=True):
+        alone = Vad(VadConfig())
+        expected = alone.push(AudioChunk(0, sound)) + alone.flush()
+        utterances += vad.flush()
+        assert [one.start_sample for one in utterances] == [one.start_sample for one in expected]
+        assert [one.samples.size for one in utterances] == [one.samples.size for one in expected]
 
 
 def test_a_click_and_silence_are_not_being_spoken():
