@@ -28,6 +28,7 @@ HEAD = (
 WIDTH, HEIGHT = 640, 220  # of each plot
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 30, 34
 TICKS = 4
+LABEL = 24  # the width of a number below
 COLORS = ("#1e6fb3", "#b3541e", "#3d8b37", "#8a4fa3", "#b8860b", "#5a6b7b", "#c23b6b", "#2b8a8a")
 _STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
@@ -138,7 +139,7 @@ def _plot(title: str, counts: Sequence[int], lines: Sequence[Line], limit: float
         *(_tick(n * tick, y) for n in range(TICKS + 1)),
         *(
             f'<text x="{x(count):.1f}" y="{floor + 16}" text-anchor="middle">{count}</text>'
-            for count in counts
+            for count in _apart(counts, x)
         ),
     ]
     if limit is not None:
@@ -154,6 +155,15 @@ def _plot(title: str, counts: Sequence[int], lines: Sequence[Line], limit: float
         marks.append(f'<text x="{right + 24}" y="{below}">{escape(name)}</text>')
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(marks)}</svg>'
+
+
+def _apart(counts: Sequence[int], x: Callable[[float], float]) -> list[int]:
+    """Those whose labels do not cover each other, from the last one down."""
+    shown: list[int] = []
+    for count in reversed(counts):
+        if not shown or x(shown[-1]) - x(count) >= LABEL:
+            shown.append(count)
+    return shown
 
 
 def _round_up(value: float) -> float:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -120,6 +121,13 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
         self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    text = html({}, [step(count) for count in (1, 2, 4, 8, 16, 32, 64, 80, 88, 96, 128)], 5.0)
+    plot = text.partition("</svg>")[0]
+    labels = re.findall(r'text-anchor="middle">(\d+)<', plot)
+    assert labels == ["128", "96", "88", "80", "64", "32", "16", "8"]
 
 
 def test_what_all_steps_held_is_no_limit() -> None:
