@@ -72,7 +72,7 @@ def two_nodes(**resources: int) -> Iterator[Nodes]:
 
     def head() -> Any:
         # Without what costs a slow machine time, and is not used.
-        lean = {"include_dashboard": False, "no_monitor": True}
+        lean = {"include_dashboard": False, "no_monitor": True, "include_log_monitor": False}
         return Cluster(initialize_head=True, head_node_args={**each, **lean})
 
     cluster = _patiently(head)

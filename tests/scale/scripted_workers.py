@@ -16,7 +16,7 @@ from surtitle.pipeline.workers import connection, deployments
 from ..pipeline.scripted_recognizer import ScriptedRecognizer
 
 WORK_S = 0.1  # a call is at work for so long
-SENTENCES = [f"Boat {number} leaves the old harbor." for number in range(1000, 1040)]
+SENTENCES = [f"Boat {number} leaves the old harbor." for number in range(1000, 1030)]
 WORDS = " ".join(SENTENCES).split()
 
 
@@ -51,4 +51,5 @@ async def connect(address: str) -> connection.RayServices:
     """As a server connects; what it deploys are these."""
     deployments.TranslatorReplica = ScriptedTranslatorReplica  # type: ignore[misc, assignment]
     deployments.RecognizerReplica = ScriptedRecognizerReplica  # type: ignore[misc, assignment]
+    deployments.FEWER_AFTER_S = 5.0  # not minutes
     return await connection.connect(address)

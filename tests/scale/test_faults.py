@@ -1,6 +1,6 @@
-"""A replica is killed and a machine goes in the middle of a session: no final is lost or doubled,
-nothing stands still for more than 5 s, and the status tells it. The cluster, and all between it and
-the captions, is real; the workers follow a script."""
+"""A replica is killed, a machine goes or falls silent in the middle of a session: no final is lost
+or doubled, nothing stands still for more than 5 s, and the status tells it. The cluster, and all
+between it and the captions, is real; the workers follow a script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -45,14 +45,16 @@ def cluster(nodes: Nodes) -> Iterator[ClusterProcess]:
     two = Amount(2, 2)
     plan = Plan(two, TranslatorConfig("echo"), two, RecognizerConfig(), spreads=True)
     assert opened.submit(DEPLOYMENTS, "deploy", plan).result(START_S)
-
-    def are_running() -> bool:
-        states = opened.submit(DEPLOYMENTS, "states").result(START_S)
-        return [state.running for state in states.values()] == [2, 2]
-
-    until(are_running, START_S)
     yield opened
     opened.close()
+
+
+def all_are_there(cluster: ClusterProcess, nodes: Nodes) -> bool:
+    """Whether a worker of each kind runs on each machine."""
+    states = cluster.submit(DEPLOYMENTS, "states").result(START_S)
+    return [state.running for state in states.values()] == [2, 2] and all(
+        len(nodes.on_other(service)) == 1 for service in states
+    )
 
 
 class Spoken:
@@ -104,40 +106,60 @@ def nothing_here() -> ScriptedRecognizer:
     raise RecognizerError("nothing is to listen here")
 
 
-async def broken(spoken: Spoken, nodes: Nodes) -> None:
-    """Speak while a worker of each kind is killed, and then a machine goes."""
+def meanwhile(spoken: Spoken, break_things: Callable[[], Awaitable[None]]) -> None:
+    """Speak while things break, and see what that costs."""
 
-    async def break_things() -> None:
+    async def both() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(break_soon())
+            await spoken.run()
+
+    async def break_soon() -> None:
         await asyncio.sleep(FIRST_FAULT_S)
-        for service in ("translator", "recognizer"):
-            spoken.faults[f"a {service} is killed"] = time.monotonic()
-            os.kill(replicas(service)[0], signal.SIGKILL)
-            await asyncio.sleep(NEXT_FAULT_S)
-        end_s = time.monotonic() + NEXT_FAULT_S  # for those that take the place of the killed
-        while not (nodes.on_other("translator") and nodes.on_other("recognizer")):
-            if time.monotonic() > end_s:
-                break
-            await asyncio.sleep(LOOK_EVERY_S)
-        assert nodes.on_other("translator") or nodes.on_other("recognizer")
-        spoken.faults["a machine goes"] = time.monotonic()
-        await asyncio.to_thread(nodes.remove_other)
+        await break_things()
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(break_things())
-        await spoken.run()
-
-
-def test_workers_are_killed_and_a_machine_goes(cluster: ClusterProcess, nodes: Nodes) -> None:
-    spoken = Spoken(cluster, StandIn(nothing_here))
-    asyncio.run(broken(spoken, nodes))
-
+    asyncio.run(both())
     assert spoken.finals("en") == SENTENCES, "each is there once, in order"
     assert sorted(spoken.finals("es")) == [f"[es] {text}" for text in SENTENCES]
-    usual_ms = spoken.lag_ms(0.0, spoken.faults["a translator is killed"])
+    usual_ms = spoken.lag_ms(0.0, min(spoken.faults.values()))
     for name, at_s in spoken.faults.items():
         lag_ms = spoken.lag_ms(at_s, at_s + SETTLE_S)
         print(f"{name}: the lag grows from {usual_ms} to {lag_ms} ms")
         assert lag_ms - usual_ms <= MOST_STALL_MS, name
+
+
+def test_a_machine_falls_silent(cluster: ClusterProcess, nodes: Nodes) -> None:
+    until(lambda: all_are_there(cluster, nodes), START_S)
+    spoken = Spoken(cluster, StandIn(nothing_here))
+
+    async def silence() -> None:
+        spoken.faults["a machine falls silent"] = time.monotonic()
+        await asyncio.to_thread(nodes.silence_other)
+
+    try:
+        meanwhile(spoken, silence)
+    finally:
+        nodes.replace_other()
+
+
+def test_workers_are_killed_and_a_machine_goes(cluster: ClusterProcess, nodes: Nodes) -> None:
+    until(lambda: all_are_there(cluster, nodes), START_S)
+    spoken = Spoken(cluster, StandIn(nothing_here))
+
+    async def kill() -> None:
+        for service in ("translator", "recognizer"):
+            spoken.faults[f"a {service} is killed"] = time.monotonic()
+            os.kill(replicas(service)[0], signal.SIGKILL)
+            await asyncio.sleep(NEXT_FAULT_S)
+
+    async def lose_a_machine() -> None:
+        spoken.faults["a machine goes"] = time.monotonic()
+        await asyncio.to_thread(nodes.remove_other)
+
+    meanwhile(spoken, kill)
+    until(lambda: all_are_there(cluster, nodes), START_S)
+    spoken = Spoken(cluster, StandIn(nothing_here))
+    meanwhile(spoken, lose_a_machine)
 
 
 def test_a_cluster_that_is_lost_leaves_the_captions_that_are_spoken(
