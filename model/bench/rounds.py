@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -12,15 +13,13 @@ import torch
 
 from ..engine.engine import EngineLimits
 from ..engine.layout import BUCKETS
-from ..engine.verified import CANVAS_TOKENS, AnswerRequest, VerifiedEngine
+from ..engine.verified import DRAFTING_ON_GPU, AnswerRequest, Drafting, VerifiedEngine
 from ..network.config import SamplerConfig
 from .setup import Setup
 
 ROWS = (1, 4, 16, 64)
-CANVASES = (
-    2,
-    CANVAS_TOKENS,
-)  # of a row: behind none and all of a draft, or behind each token of it
+# Canvases of a row: behind none and all of a draft, or behind each token of it.
+DRAFTING = (DRAFTING_ON_GPU._replace(canvases=2), DRAFTING_ON_GPU)
 COMMITTED = (1.5, 3.0, 6.0, 12.0)  # tokens a round
 PROMPT = 150
 WARM_UP = 3  # rounds
@@ -56,16 +55,15 @@ class RoundLine:
 def rounds(setup: Setup) -> Iterator[RoundLine]:
     """Random weights agree with no draft: each round commits one token, and costs what one costs
     that commits more, since all tokens of a draft are verified in any case."""
-    for n, canvases in product(ROWS, CANVASES):
+    for n, drafting in product(ROWS, DRAFTING):
         count = 6 if setup.is_toy else 30
-        times = _times(setup, n, canvases, count)
+        times = _times(setup, n, drafting, count)
         ms = statistics.median(times)
-        floor_ms = setup.floor_ms(n * (1 + canvases) * CANVAS_TOKENS)
+        floor_ms = setup.floor_ms(n * (1 + drafting.canvases) * drafting.tokens)
         yield RoundLine(
             "V2",
             n,
-            canvases,
-            CANVAS_TOKENS,
+            *drafting,
             PROMPT,
             count,
             ms,
@@ -75,13 +73,13 @@ def rounds(setup: Setup) -> Iterator[RoundLine]:
         )
 
 
-def _times(setup: Setup, n: int, canvases: int, count: int) -> list[float]:
+def _times(setup: Setup, n: int, drafting: Drafting, count: int) -> list[float]:
     """Milliseconds of so many rounds in which no row begins or ends."""
-    size = 2 * CANVAS_TOKENS + count
+    size = 2 * drafting.tokens + count
     limits = EngineLimits(
         rows=n,
         canvas_tokens=size,
-        step_tokens=max(BUCKETS[-1], n * (PROMPT + size + canvases * CANVAS_TOKENS)),
+        step_tokens=max(BUCKETS[-1], n * (PROMPT + size + math.prod(drafting))),
         arena_tokens=n * (PROMPT + size + 16),
         prompt_tokens=PROMPT,
     )
@@ -92,7 +90,7 @@ def _times(setup: Setup, n: int, canvases: int, count: int) -> list[float]:
         limits,
         generator=generator,
         options=setup.options,
-        canvases=canvases,
+        drafting=drafting,
     )
     times: list[float] = []
     missing, uncounted = n, 0

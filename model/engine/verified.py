@@ -32,8 +32,19 @@ from .step import StepOptions
 from .verified_layout import Read, lay_out_pass, parts_of
 from .verified_step import Passed, VerifiedStep
 
-CANVAS_TOKENS = 8  # at most: what is further on is drafted in vain
-CANVASES_ON_CPU = 3  # of a row
+
+class Drafting(NamedTuple):
+    """How many canvases a row has in a pass, at most and where there is room, but two; and how many
+    tokens each: what is further on is drafted in vain."""
+
+    canvases: int
+    tokens: int
+
+
+# A GPU reads all weights in any case, and has one behind each place of a fresh draft; a CPU pays
+# for each token, and with these an answer takes the least time (docs/engine.md).
+DRAFTING_ON_GPU = Drafting(8, 8)
+DRAFTING_ON_CPU = Drafting(2, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +120,16 @@ class VerifiedEngine:
         *,
         generator: torch.Generator | None = None,
         options: StepOptions | None = None,
-        canvases: int | None = None,
+        drafting: Drafting | None = None,
     ) -> None:
-        """`canvases` that a row has in a pass, at most and where there is room, but two. None: one
-        behind each place of a fresh draft on a GPU, which reads all weights in any case; a CPU pays
-        for each token of them."""
+        """`drafting`: None is what suits the device."""
         self.limits = limits = limits or EngineLimits()
         self.config, self.sampler = model.config, sampler
         self._ends = frozenset(model.config.eos_token_ids)
         self._no_draft = self._ends | {model.config.pad_token_id}
         weight = model.embed_tokens.weight
         self._device, self._generator = weight.device, generator
-        self._canvases = canvases or (CANVAS_TOKENS if weight.is_cuda else CANVASES_ON_CPU)
+        self._drafting = drafting or (DRAFTING_ON_GPU if weight.is_cuda else DRAFTING_ON_CPU)
         if not weight.is_cuda:
             keep_freed_memory()
         self._arena = KVArena(model.config, limits.arena_tokens, weight.dtype, weight.device)
@@ -163,7 +172,7 @@ class VerifiedEngine:
             ("a prompt", len(request.prompt), self.longest_prompt),
             ("an answer", request.size, limits.canvas_tokens),
             ("a prompt with its answer", spans, limits.arena_tokens),
-            ("a step", _step_tokens(request), limits.step_tokens),
+            ("a step", self._step_tokens(request), limits.step_tokens),
         ):
             if not 1 <= value <= most:
                 raise ValueError(f"{what} may have 1 to {most} tokens, got {value}")
@@ -224,11 +233,11 @@ class VerifiedEngine:
 
     def _admit(self) -> None:
         """Waiting requests begin, in their order, while there is room."""
-        room = self.limits.step_tokens - sum(_step_tokens(row.request) for row in self._rows)
+        room = self.limits.step_tokens - sum(self._step_tokens(row.request) for row in self._rows)
         new: list[int] = []
         while self._waiting and self._free:
             ticket, request = self._waiting[0]
-            room -= _step_tokens(request)
+            room -= self._step_tokens(request)
             if room < 0:
                 break
             span = self._arena.claim(request.prompt, request.key, request.size)
@@ -241,13 +250,18 @@ class VerifiedEngine:
         if new and self._believed is not None:
             self._believed[new] = 0
 
+    def _step_tokens(self, request: AnswerRequest) -> int:
+        """That there is room for in any of its steps: the prompt, a draft, and two canvases."""
+        canvases = 2 * min(self._drafting.tokens, request.size)
+        return len(request.prompt) + request.size + canvases
+
     def _most_canvases(self, reads: Sequence[Read]) -> int:
         """Of a row, in a pass that reads so much."""
         encoded = sum(
             len(part.tokens) for read in reads for part in (read.new, read.prompt) if part
         )
-        room = (self.limits.step_tokens - encoded) // (CANVAS_TOKENS * len(reads))
-        return max(2, min(self._canvases, room))
+        room = (self.limits.step_tokens - encoded) // (self._drafting.tokens * len(reads))
+        return max(2, min(self._drafting.canvases, room))
 
     def _canvases_of(self, row: _Row, most: int) -> list[CanvasPlace]:
         """Behind nothing, one, two ... tokens of the draft, and behind all of it."""
@@ -256,7 +270,7 @@ class VerifiedEngine:
         before, committed = len(row.request.prompt), len(row.written)
         draft = min(len(row.draft), row.left - 1)
         behind = [*range(min(draft, most - 1)), draft]
-        sizes = [min(row.left - n, CANVAS_TOKENS) for n in behind]
+        sizes = [min(row.left - n, self._drafting.tokens) for n in behind]
         return [
             CanvasPlace(row.place, size, row.span.start, before + committed + n, committed + n)
             for n, size in zip(behind, sizes, strict=True)
@@ -347,8 +361,3 @@ class VerifiedEngine:
         self._free.append(row.place)
         tokens = until(row.written, self._ends)
         return VerifiedAnswer(row.ticket, tokens, row.log_p / len(row.written), row.passes)
-
-
-def _step_tokens(request: AnswerRequest) -> int:
-    """That there is room for in any of its steps: the prompt, a draft, and two canvases."""
-    return len(request.prompt) + request.size + 2 * min(CANVAS_TOKENS, request.size)

@@ -13,13 +13,17 @@ import pytest
 import torch
 from torch import Tensor
 
-import surtitle.model.engine.verified as verified
 from surtitle.kernels import int8
 from surtitle.model.engine.drafts import behind, drafted
 from surtitle.model.engine.engine import EngineLimits
 from surtitle.model.engine.layers import FlatBatch, FlatLayers
 from surtitle.model.engine.step import StepOptions
-from surtitle.model.engine.verified import AnswerRequest, VerifiedAnswer, VerifiedEngine
+from surtitle.model.engine.verified import (
+    AnswerRequest,
+    Drafting,
+    VerifiedAnswer,
+    VerifiedEngine,
+)
 from surtitle.model.network.config import SamplerConfig
 from surtitle.model.network.denoiser import Denoiser, SelfConditioning
 
@@ -121,15 +125,13 @@ def test_an_answer_is_that_of_greedy_decoding(
     seed: int,
     mutual: bool,
     mask: int | None,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In any batch, at any age, with whatever canvases, drafts and pinned tokens."""
     weights = variant(calm if seed else model, bidirectional_prompt=mutual, mask_token_id=mask)
     asked = list(requests(weights, seed, weights.config.sliding_window if mutual else 60))
     answers = [greedy(weights, request) for request in asked]
-    for every, window, canvases in ((0, 24, 9), (1, 5, 2), (3, 9, 3)):
-        monkeypatch.setattr(verified, "CANVAS_TOKENS", window)
-        found = run(engine(weights, canvases=canvases), asked, every)
+    for every, drafting in ((0, Drafting(9, 24)), (1, Drafting(2, 5)), (3, Drafting(3, 9))):
+        found = run(engine(weights, drafting=drafting), asked, every)
         assert [answer.tokens for answer in found] == [expected for expected, _ in answers]
         likelihoods = [likelihood for _, likelihood in answers]
         assert [answer.likelihood for answer in found] == pytest.approx(likelihoods, abs=1e-3)
@@ -176,7 +178,7 @@ def test_the_scores_of_canvases_are_those_of_the_model(
 ) -> None:
     """Behind each of the first tokens of a draft, whose keys are written in the same pass."""
     weights = variant(model, bidirectional_prompt=True)
-    asked, rng = engine(weights, canvases=3), random.Random(4)
+    asked, rng = engine(weights, drafting=Drafting(3, 8)), random.Random(4)
     for size in (11, 16):
         draft = tokens(rng, 6)
         asked.add(AnswerRequest(tokens(rng, size), 30, pinned=tokens(rng, size % 5), draft=draft))
@@ -221,7 +223,7 @@ def test_a_draft_is_what_the_canvas_says_where_verification_ended(
     weights = variant(model, mask_token_id=0)
     request = AnswerRequest(tokens(random.Random(3), 9), 30)
     whole, _ = greedy(weights, request)
-    asked = engine(weights, canvases=canvases)
+    asked = engine(weights, drafting=Drafting(canvases, 8))
     asked.add(dataclasses.replace(request, draft=[*whole[:2], 5, 6]))
     asked.step()
     (row,) = asked._rows
@@ -230,7 +232,7 @@ def test_a_draft_is_what_the_canvas_says_where_verification_ended(
         assert row.draft == [5, 6]
         return
     _, cache = weights.encode(torch.tensor([[*request.prompt, *whole[:2]]]))
-    said = weights.denoise(weights.noise(1, verified.CANVAS_TOKENS), cache).argmax(dim=-1)
+    said = weights.denoise(weights.noise(1, 8), cache).argmax(dim=-1)
     expected = behind(drafted(said[0].tolist(), whole[1], {EOS, PAD}), whole[2:3])
     assert row.draft == expected
 
@@ -299,7 +301,7 @@ def test_where_there_is_no_room_rows_have_fewer_canvases(
     monkeypatch.setattr(FlatLayers, "forward", counted)
     for most in (4 * 48, 400):
         limits = dataclasses.replace(LIMITS, step_tokens=most)
-        found = run(engine(weights, canvases=9, limits=limits), asked)
+        found = run(engine(weights, drafting=Drafting(9, 8), limits=limits), asked)
         assert max(tokens for tokens, _ in seen) <= most
         assert [answer.tokens for answer in found] == [greedy(weights, one)[0] for one in asked]
     assert seen[0][1] < max(canvases for _, canvases in seen)
