@@ -37,7 +37,7 @@ class Recordings:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._setup: Setup | None = None
-        self._idle: list[Any] = []
+        self._idle: asyncio.Queue[Any] = asyncio.Queue()
         self._room: asyncio.Semaphore | None = None
 
     async def call(self, method: str, arguments: tuple[Any, ...], tell: Tell) -> Any:
@@ -47,9 +47,8 @@ class Recordings:
         return await self._subtitle(arguments[0], tell)
 
     async def aclose(self) -> None:
-        for worker in self._idle:
-            self._ray.kill(worker)
-        self._idle.clear()
+        while not self._idle.empty():
+            self._ray.kill(self._idle.get_nowait())
 
     async def _begin(self, setup: Setup) -> Cores:
         """Take what the workers are to load."""
@@ -67,7 +66,7 @@ class Recordings:
         known: dict[Place, list[Word]] = {}
         async with self._room:
             for _ in range(TRIES):
-                worker = self._idle.pop() if self._idle else self._make()
+                worker = await self._worker()
                 try:
                     found = await self._watched(worker, replace(errand, known=known), known, tell)
                 except self._ray.exceptions.RayActorError as error:
@@ -79,11 +78,33 @@ class Recordings:
                 except BaseException:
                     self._ray.kill(worker)
                     raise
-                self._idle.append(worker)
+                self._idle.put_nowait(worker)
                 if isinstance(found, Failure):
                     raise found.raised()
                 return found
         raise WorkersLost(f"{errand.given.path}: {TRIES} workers were lost over it")
+
+    async def _worker(self) -> Any:
+        """A new one, or one that has become idle: whichever is there first, as other work may have
+        taken the cores that the new one waits for."""
+        if not self._idle.empty():
+            return self._idle.get_nowait()
+        made = self._make()
+        there = asyncio.ensure_future(_awaited(made.look.remote()))
+        idle = asyncio.create_task(self._idle.get())
+        try:
+            await asyncio.wait([there, idle], return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            self._ray.kill(made)
+            raise
+        finally:
+            there.cancel()
+            idle.cancel()
+        if idle.done() and not idle.cancelled():
+            self._ray.kill(made)
+            return idle.result()
+        there.exception()  # whoever calls it is told as well
+        return made
 
     def _make(self) -> Any:
         setup = self._setup
@@ -122,9 +143,8 @@ class Recordings:
         """Let another worker help one, until this is cancelled, or that is lost."""
         assert self._room is not None, "it has begun"
         async with self._room:
-            helper = self._idle.pop() if self._idle else self._make()
+            helper = await self._worker()
             try:
-                await _awaited(helper.look.remote())  # it is there
                 await _awaited(worker.help.remote(helper))
                 while True:
                     await asyncio.sleep(LOOK_EVERY_S)

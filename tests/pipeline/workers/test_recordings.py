@@ -50,6 +50,7 @@ class ScriptedRay:
         self._work = list(work)
         self._cores = cores
         self.look = Look(700)
+        self.most_made = 99  # workers for which there are cores
         self.made = 0
         self.killed: list[Any] = []
         self.helped: asyncio.Queue[Any] = asyncio.Queue()  # the helpers, as they come
@@ -73,6 +74,7 @@ class ScriptedRay:
         work = self._work.pop(0)
 
         async def subtitle(errand: Errand) -> Any:
+            await come()
             found = work(errand)
             await asyncio.sleep(0.05)
             if inspect.isawaitable(found):
@@ -81,7 +83,15 @@ class ScriptedRay:
                 raise found
             return found
 
+        there = self.made <= self.most_made
+
+        async def come() -> None:
+            if not there:
+                await asyncio.sleep(PATIENCE_S)
+                raise AssertionError("there is no core for it")
+
         async def look() -> Look:
+            await come()
             if worker in self.dead:
                 raise RayActorError("it has died")
             return self.look
@@ -147,6 +157,14 @@ def test_a_recording_that_costs_worker_after_worker_is_given_up() -> None:
     assert isinstance(
         found, WorkersLost
     ) and f"a.wav: {recordings.TRIES} workers were lost over it" in str(found)
+
+
+def test_a_recording_for_whose_worker_there_is_no_core_is_done_by_one_that_is_idle() -> None:
+    ray = ScriptedRay(*[done] * 3, cores=3.0)
+    ray.most_made = 1
+    found = run(ray, "a.wav", "b.wav", "c.wav")
+    assert [each.outcome.language for each in found] == ["a", "b", "c"]
+    assert (ray.made, len(ray.killed)) == (3, 3)
 
 
 def test_a_bad_recording_is_its_own_error_and_its_worker_does_the_next() -> None:
