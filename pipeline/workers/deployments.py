@@ -19,6 +19,8 @@ TEXTS_AT_ONCE, TEXTS_AT_ONCE_ON_GPU = 16, 128  # in a translator, which batches 
 TRIES, WAIT_S = 3, 2.0  # Serve comes up slowly on machines that are busy
 UTTERANCES_AT_ONCE = 2  # in a recognizer: one that is heard, and the next
 MORE_AFTER_S, FEWER_AFTER_S = 5.0, 300.0  # for so long there has been more, or less, to do
+# Else Ray's own is 15, with which a worker starves beside anything else that is busy.
+LIVE = {"env_vars": {"RAY_worker_niceness": "0"}}
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +130,7 @@ def _deployment(replica: type, amount: Amount, at_once: int, machines: int) -> A
     return serve.deployment(
         replica,
         max_ongoing_requests=at_once,
-        ray_actor_options={"num_cpus": 1, "num_gpus": amount.gpus},
+        ray_actor_options={"num_cpus": 1, "num_gpus": amount.gpus, "runtime_env": LIVE},
         health_check_period_s=2.0,
         health_check_timeout_s=10.0,
         graceful_shutdown_timeout_s=10.0,
