@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -14,7 +15,7 @@ from surtitle.pipeline.events import TranslationRequest
 from surtitle.pipeline.workers.connection import DEPLOYMENTS
 from surtitle.pipeline.workers.deployments import TEXTS_AT_ONCE, Amount, Plan, State
 
-from .cluster import START_S, Nodes, two_nodes, until
+from .cluster import START_S, Nodes, replicas, two_nodes, until
 from .scripted_workers import connect
 
 pytestmark = [pytest.mark.scale, pytest.mark.filterwarnings("default")]
@@ -64,6 +65,9 @@ async def translate_until(cluster: ClusterProcess, is_enough: Callable[[], bool]
 def test_workers_come_with_the_work_and_go_with_it(cluster: ClusterProcess) -> None:
     deploy(cluster, Amount(1, 3))
     until(lambda: counts(cluster) == (1, 0), START_S)
+    (worker,) = replicas("translator")
+    priorities = [os.getpriority(os.PRIO_PROCESS, process) for process in (worker, os.getpid())]
+    assert priorities[0] == priorities[1], "it is no nicer than what runs beside it"
     asyncio.run(translate_until(cluster, lambda: counts(cluster)[0] == 3))
     until(lambda: counts(cluster) == (1, 0), START_S)
 
