@@ -58,7 +58,8 @@ def test_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "rounds.jsonl"
     assert main(["engine", *TOY, "--cases", "V2", "--out", str(out)]) == 0
     _, found = lines(out)
-    assert [line["n"] for line in found] == [1, 3]
+    shapes = [(line["n"], line["canvases"]) for line in found]
+    assert shapes == [(1, 2), (1, 8), (3, 2), (3, 8)]
     for line in found:
         assert line["rounds"] > 0 and 0 < line["floor_percent"] < 100
         per_row = {float(count): rate / line["n"] for count, rate in line["tokens_per_s"].items()}
