@@ -216,7 +216,7 @@ def test_the_scores_of_canvases_are_those_of_the_model(
 
 @pytest.mark.parametrize("canvases", [2, 3, 9])
 def test_a_draft_is_what_the_canvas_says_where_verification_ended(
-    model: Denoiser, canvases: int, monkeypatch: pytest.MonkeyPatch
+    model: Denoiser, canvases: int
 ) -> None:
     """Of mask tokens, nothing is random: it is what the plain model says of that one canvas. Where
     there is none, what is left of the draft waits."""

@@ -58,7 +58,7 @@ def test_child_processes_of_a_name_are_a_part_which_never_shrinks() -> None:
             child.start()
             assert ours.recv() == "here"
             cpu, memory = told(collector)
-            assert cpu["recognizer"] > 0.01 * number and memory["recognizer"] > 1e6 * number
+            assert cpu["recognizer"] > 0.1 * number and memory["recognizer"] > 1e6 * number
         both_s = cpu["recognizer"]
         for child in children:
             child.kill()
@@ -76,6 +76,6 @@ def test_child_processes_of_a_name_are_a_part_which_never_shrinks() -> None:
 
 
 def wait(pipe: object) -> None:
-    work(lambda: time.process_time() > 0.1)
+    work(lambda: time.process_time() > 0.2)  # the system counts in steps of 10 ms
     pipe.send("here")  # type: ignore[attr-defined]
     time.sleep(600)
